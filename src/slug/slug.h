@@ -1,0 +1,44 @@
+// From an application's directory to a slug: a deterministic gzip-compressed tar that `tar -xzf` reads.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <stop_token>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "util/error.h"
+#include "util/hash.h"
+
+namespace hearth::slug {
+
+struct Options {
+  int compression_level = 6;                                    // gzip's 1 (fast) to 9
+  unsigned threads = 0;                                         // 0: one per core
+  std::uint64_t hard_limit = std::uint64_t{500} * 1000 * 1000;  // compressed bytes; above: the file is kept, over_limit
+};
+
+struct Slug {
+  std::uint64_t bytes = 0;  // of the compressed file
+  std::uint64_t files = 0;  // entries in the tar
+  util::Digest sha256;      // of the compressed file
+};
+
+// Writes the tar of `app_dir` ("./…" names, sorted bytewise, owner 0/0 without names, mtimes of whole seconds as they
+// are on disk, no setuid or setgid bit, hard links kept, sockets and fifos left out, .git at the top left out) to
+// `file`. The same tree gives the same bytes, whatever the number of threads. Follows no link, changes nothing in
+// app_dir.
+Result<Slug> write(const std::filesystem::path& app_dir, const std::filesystem::path& file, const Options& options,
+                   std::stop_token stop);
+
+// Removes what the ignore file at `app_dir/<name>` matches: Heroku's .slugignore rules (like .gitignore without '!';
+// blank and '#' lines skipped; a leading '/' anchors; a trailing '/' means directories). No such file: nothing happens.
+// Returns the number of entries removed.
+Result<std::uint64_t> apply_ignore_file(const std::filesystem::path& app_dir, const std::string& name);
+
+// The `count` directories (at most two levels deep) that hold the most bytes, largest first, for the size warning.
+std::vector<std::pair<std::string, std::uint64_t>> largest_directories(const std::filesystem::path& app_dir,
+                                                                       std::size_t count);
+
+}  // namespace hearth::slug

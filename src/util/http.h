@@ -1,0 +1,27 @@
+// Downloads over http and https, by libcurl; proxies and CA bundles as the usual variables say.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "util/error.h"
+
+namespace hearth::util {
+
+struct DownloadLimits {
+  std::uint64_t bytes = std::uint64_t{5} << 30;
+  std::chrono::seconds connect{30};
+  std::chrono::seconds no_progress{60};
+};
+
+// GET into a new file at `file`. Redirects are followed within http and https only (at most 10, never from https to
+// http). Status 404 and 410 are not_found, 401 and 403 denied, 408, 429, 5xx, refused and broken connections
+// unavailable, too many bytes invalid. Messages name the URL without its userinfo and query.
+Result<void> download(const std::string& url, const std::filesystem::path& file, const DownloadLimits& limits,
+                      std::stop_token stop);
+
+}  // namespace hearth::util

@@ -1,0 +1,45 @@
+// Reads a tar that somebody else made into a directory, and never outside of it.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <stop_token>
+
+#include "util/error.h"
+#include "util/file.h"
+
+namespace hearth::util {
+
+struct UnpackLimits {
+  std::uint64_t entries = 2'000'000;
+  std::uint64_t bytes = std::uint64_t{50} << 30;  // unpacked
+};
+
+enum class Mtimes { as_stored, now };
+enum class TopFolder { keep, strip_if_sole };  // as hosting sites pack: "name-1.2.3/…"
+
+struct UnpackOptions {
+  UnpackLimits limits;
+  Mtimes mtimes = Mtimes::as_stored;
+  TopFolder top_folder = TopFolder::keep;
+  std::optional<uid_t> owner;                            // uid and gid of everything written; absent: ours
+  std::function<bool(std::string_view path)> leave_out;  // true: the entry (and what is below it) is skipped
+};
+
+struct Unpacked {
+  std::uint64_t entries = 0;
+  std::uint64_t bytes = 0;
+};
+
+// Unpacks a tar (plain, gzip, zstd, xz, bzip2: recognised by content) from `source` into the existing empty directory.
+// Refused as invalid, with the entry's name: absolute paths, "..", writing through a link, hard links to the outside,
+// device nodes, and more than the limits. Links that merely point elsewhere are kept; setuid and setgid bits are not.
+// A truncated or damaged archive is corrupt. On failure the directory may hold a part.
+Result<Unpacked> unpack(const Fd& source, const std::filesystem::path& directory, const UnpackOptions& options,
+                        std::stop_token stop);
+
+}  // namespace hearth::util

@@ -1,0 +1,48 @@
+#!/usr/bin/env python3
+"""Refuses an #include against the arrow of the architecture: check_layers.py SRC."""
+import pathlib
+import re
+import sys
+
+# module -> the modules it may include besides itself
+ALLOWED = {
+    "util": set(),
+    "store": {"util"},
+    "sandbox": {"util"},
+    "fetch": {"sandbox", "util"},
+    "slug": {"store", "util"},
+    "cache": {"store", "util"},
+    "buildpack": {"fetch", "sandbox", "util"},
+    "build": {"buildpack", "cache", "fetch", "sandbox", "slug", "store", "util"},
+    "cli": {"build", "buildpack", "cache", "fetch", "sandbox", "slug", "store", "util"},
+}
+INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"')
+
+
+def violations(src):
+    for path in sorted(src.rglob("*")):
+        if path.suffix not in (".h", ".cc"):
+            continue
+        module = path.relative_to(src).parts[0]
+        if module not in ALLOWED:
+            yield f"{path}: the folder '{module}' is not a module of the architecture"
+            continue
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            match = INCLUDE.match(line)
+            if not match:
+                continue
+            target = match.group(1).split("/")[0]
+            if "/" not in match.group(1):
+                yield f'{path}:{number}: include "{match.group(1)}" by its module, as "module/file.h"'
+            elif target != module and target not in ALLOWED[module]:
+                yield f"{path}:{number}: '{module}' must not include '{target}'"
+
+
+def main():
+    found = list(violations(pathlib.Path(sys.argv[1])))
+    print("\n".join(found) if found else "layers: clean")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
