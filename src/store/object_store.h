@@ -49,6 +49,10 @@ struct ByteRange {
   std::uint64_t length = UINT64_MAX;  // up to the object's end; a range that reaches past the end is cut there
 };
 
+// The part of an object of `size` bytes that `range` names. A range that starts past the end is invalid; one that
+// starts at the end has no bytes.
+Result<ByteRange> clip(ByteRange range, std::uint64_t size);
+
 // The store's own name for one state of an object (an ETag, a generation); opaque, compared for equality only.
 struct Version {
   std::string text;
@@ -94,7 +98,7 @@ class ObjectStore {
  public:
   virtual ~ObjectStore() = default;
 
-  // The object's bytes, and what it is. Absent: not_found. A range that starts behind the end: invalid.
+  // The object's bytes, and what it is. Absent: not_found. A range that starts past the end: invalid.
   virtual Result<Object> get(const Key& key, ByteRange range, std::stop_token stop) = 0;
 
   // Creates or replaces the whole object in one step, durable when the call returns; readers see the old bytes or the

@@ -1,0 +1,49 @@
+#include "store/body.h"
+
+#include <sys/stat.h>
+
+#include <cerrno>
+
+namespace hearth::store {
+namespace {
+
+constexpr std::size_t kPiece = std::size_t{1} << 20;
+
+Result<std::span<const std::byte>> piece_of(const Body& body, std::uint64_t offset, std::vector<std::byte>& buffer,
+                                            std::size_t length) {
+  if (const auto* bytes = std::get_if<std::span<const std::byte>>(&body)) return bytes->subspan(offset, length);
+  buffer.resize(length);
+  const std::size_t got = TRY(util::read_at(std::get<const util::Fd*>(body)->get(), buffer, offset));
+  if (got != length) return fail(ErrorKind::invalid, "the file became shorter while it was stored");
+  return std::span<const std::byte>(buffer);
+}
+
+}  // namespace
+
+Result<std::uint64_t> body_size(const Body& body) {
+  if (const auto* bytes = std::get_if<std::span<const std::byte>>(&body)) return bytes->size();
+  struct stat status{};
+  if (::fstat(std::get<const util::Fd*>(body)->get(), &status) != 0) {
+    return fail_errno(errno, "examining the file to be stored");
+  }
+  if (!S_ISREG(status.st_mode)) return fail(ErrorKind::invalid, "what is to be stored is not a regular file");
+  return static_cast<std::uint64_t>(status.st_size);
+}
+
+Result<void> for_each_piece(const Body& body, const std::function<Result<void>(std::span<const std::byte>)>& use,
+                            const std::stop_token& stop) {
+  const std::uint64_t size = TRY(body_size(body));
+  std::vector<std::byte> buffer;
+  for (std::uint64_t offset = 0; offset < size;) {
+    if (stop.stop_requested()) return fail(ErrorKind::cancelled, "stopped while storing");
+    const auto length = static_cast<std::size_t>(std::min<std::uint64_t>(kPiece, size - offset));
+    const std::span<const std::byte> piece = TRY(piece_of(body, offset, buffer, length));
+    TRY(use(piece));
+    offset += length;
+  }
+  const std::uint64_t size_now = TRY(body_size(body));
+  if (size_now != size) return fail(ErrorKind::invalid, "the file changed its size while it was stored");
+  return {};
+}
+
+}  // namespace hearth::store

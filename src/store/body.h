@@ -1,0 +1,22 @@
+// The two forms of what put stores, read alike.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <stop_token>
+
+#include "store/object_store.h"
+
+namespace hearth::store {
+
+// In bytes. A file that cannot be examined is io.
+Result<std::uint64_t> body_size(const Body& body);
+
+// Hands over the whole body in order, in pieces of at most 1 MiB that live until `use` returns. An error of `use` ends
+// it and is returned; so does the token (cancelled). A file that grows or shrinks meanwhile is invalid.
+Result<void> for_each_piece(const Body& body, const std::function<Result<void>(std::span<const std::byte>)>& use,
+                            const std::stop_token& stop);
+
+}  // namespace hearth::store

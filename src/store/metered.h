@@ -1,0 +1,59 @@
+// Counts what is asked of a store.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+#include "store/object_store.h"
+
+namespace hearth::store {
+
+// Counters at one moment; each since the store was opened.
+struct MeterReading {
+  struct Requests {
+    std::uint64_t get = 0;
+    std::uint64_t put = 0;
+    std::uint64_t list = 0;
+    std::uint64_t stat = 0;
+    std::uint64_t remove = 0;
+  };
+  Requests requests;            // calls, whatever came of them; a call that was tried again counts once
+  std::uint64_t bytes_in = 0;   // came with get
+  std::uint64_t bytes_out = 0;  // of puts that were acknowledged
+  std::uint64_t retries = 0;    // attempts beyond the first, over all calls
+};
+
+// Thread-safe; the counters of a reading need not be of one instant.
+class Meter {
+ public:
+  MeterReading read() const;
+  void count_retry() { ++retries_; }
+
+ private:
+  friend class Metered;
+  using Counter = std::atomic<std::uint64_t>;
+  Counter get_{0}, put_{0}, list_{0}, stat_{0}, remove_{0};
+  Counter bytes_in_{0}, bytes_out_{0}, retries_{0};
+};
+
+// Passes everything on, and counts it.
+class Metered : public ObjectStore {
+ public:
+  Metered(std::unique_ptr<ObjectStore> inner, std::shared_ptr<Meter> meter)
+      : inner_(std::move(inner)), meter_(std::move(meter)) {}
+
+  Result<Object> get(const Key& key, ByteRange range, std::stop_token stop) override;
+  Result<Version> put(const Key& key, Body body, const Condition& condition, std::stop_token stop) override;
+  Result<ObjectInfo> stat(const Key& key, std::stop_token stop) override;
+  Result<void> list(const Prefix& prefix, const Visitor& visit, std::stop_token stop) override;
+  Result<void> remove(const Key& key, std::stop_token stop) override;
+  CompareAndSwap compare_and_swap() const override { return inner_->compare_and_swap(); }
+  std::string description() const override { return inner_->description(); }
+
+ private:
+  const std::unique_ptr<ObjectStore> inner_;
+  const std::shared_ptr<Meter> meter_;
+};
+
+}  // namespace hearth::store
