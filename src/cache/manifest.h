@@ -1,0 +1,144 @@
+// One state of the directory: what is in it, and where the content of each file lies.
+#pragma once
+
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cache/block.h"
+#include "util/error.h"
+#include "util/hash.h"
+
+namespace hearth::cache {
+
+enum class EntryKind : std::uint8_t { directory = 0, file = 1, symlink = 2, hard_link = 3 };
+
+// Extent::block of a hole: `length` bytes that read as zeros and occupy nothing.
+inline constexpr std::uint32_t kHole = UINT32_MAX;
+
+// A piece of a file's content.
+struct Extent {
+  std::uint32_t block = 0;   // index into Manifest::blocks, or kHole
+  std::uint32_t offset = 0;  // in the block's raw bytes; 0 for a hole
+  std::uint64_t length = 0;  // at least 1
+
+  bool operator==(const Extent&) const = default;
+};
+
+// As stat tells it; nanoseconds are 0 … 999,999,999.
+struct Mtime {
+  std::int64_t seconds = 0;
+  std::uint32_t nanoseconds = 0;
+
+  auto operator<=>(const Mtime&) const = default;
+};
+
+// Permission bits that are ever stored: rwx for all and the sticky bit; setuid and setgid are not.
+inline constexpr std::uint16_t kModeMask = 01777;
+
+// One name in the directory. The views and the span are valid until their Entries is changed or destroyed; an Entry
+// that is handed to add() may point anywhere.
+struct Entry {
+  std::string_view path;  // relative to the directory: segments of 1 … 255 bytes, none "." or ".."
+  EntryKind kind = EntryKind::file;
+  std::uint16_t mode = 0;           // within kModeMask; of a hard link and of a symlink: 0
+  Mtime mtime;                      // of a hard link: 0
+  std::uint64_t size = 0;           // of a file: its bytes, the sum of its extents; else 0
+  std::string_view target;          // a symlink's text, or the path of the file that a hard link is another name of
+  std::span<const Extent> extents;  // of a file, in the order of its content
+};
+
+bool operator==(const Entry& left, const Entry& right);
+
+// The order of entries: as a depth-first walk meets them that visits each directory's names in bytewise order. So '/'
+// comes before every other byte: "a", "a/b", "a-b".
+std::strong_ordering compare_paths(std::string_view left, std::string_view right);
+
+// The entries of a manifest, in compare_paths order, packed: about 60 bytes each and 16 for each extent, and the text.
+class Entries {
+ public:
+  // Appends a copy. The caller adds in compare_paths order; check() tells whether it did.
+  void add(const Entry& entry);
+
+  std::size_t size() const { return rows_.size(); }
+  bool empty() const { return rows_.empty(); }
+  Entry operator[](std::size_t index) const;
+  // The index of the entry with this path.
+  std::optional<std::size_t> find(std::string_view path) const;
+  void reserve(std::size_t entries);
+
+  bool operator==(const Entries& other) const;
+
+ private:
+  struct Row {
+    std::uint64_t text;  // path, then target, in text_
+    std::uint64_t size;
+    std::int64_t seconds;
+    std::uint32_t nanoseconds;
+    std::uint32_t path_bytes;
+    std::uint32_t target_bytes;
+    std::uint32_t extents;  // how many
+    std::uint64_t first_extent;
+    std::uint16_t mode;
+    EntryKind kind;
+  };
+  std::string text_;
+  std::vector<Extent> extents_;
+  std::vector<Row> rows_;
+};
+
+// A pack as a manifest and HEAD name it; the epoch is HEAD's.
+struct PackName {
+  std::string save;
+  std::uint32_t number = 0;
+  std::uint64_t bytes = 0;  // the object's size
+
+  auto operator<=>(const PackName&) const = default;
+};
+
+// A directory whose blocks take less than this rides inside its manifest, without any pack.
+inline constexpr std::uint64_t kInlineTarget = 1 << 20;
+// No manifest carries more stored bytes of blocks; decoders refuse it.
+inline constexpr std::uint64_t kInlineLimit = 8 << 20;
+
+struct Manifest {
+  std::uint16_t root_mode = 0755;  // the directory's own
+  Mtime root_mtime;
+  Entries entries;
+  std::vector<Block> blocks;
+  std::vector<PackName> packs;  // each is named by a block; no two alike
+  // The stored bytes of the blocks whose pack is kInline. A manifest has these or packs, never both, and no other
+  // object refers to them: it is no base of a delta, and the next save stores their content anew.
+  std::vector<std::byte> inline_bytes;
+
+  bool operator==(const Manifest&) const = default;
+};
+
+// ok if the manifest keeps every rule of this file: order, no two entries alike, every parent a directory that is
+// there, hard links to files that come before them, extents inside of their blocks that add up to the size, blocks
+// inside of their packs that do not overlap, each pack named once and used. Else corrupt, with the entry's or block's
+// name. What comes out of decode_… below has been checked.
+Result<void> check(const Manifest& manifest);
+
+// The bytes of a manifest object that stands for itself. Deterministic. The manifest passes check().
+std::vector<std::byte> encode_manifest(const Manifest& manifest);
+
+// The bytes of a manifest object that tells how `next` differs from `base`, whose object has the SHA-256 `base_digest`.
+// Neither has inline bytes. Decoding gives `next` exactly, down to the numbers of blocks and packs.
+std::vector<std::byte> encode_delta(const Manifest& next, const Manifest& base, const util::Digest& base_digest);
+
+// The digest of the object that this manifest object is a delta on; absent for one that stands for itself. corrupt:
+// these are not the bytes of a manifest object. A newer format is invalid.
+Result<std::optional<util::Digest>> base_of(std::span<const std::byte> object);
+
+// Hostile bytes are refused as corrupt, a newer format as invalid. Allocates in proportion to what is there, 256 MiB
+// at most for the unpacked form. decode_manifest refuses a delta, decode_delta a full manifest or another base.
+Result<Manifest> decode_manifest(std::span<const std::byte> object);
+Result<Manifest> decode_delta(std::span<const std::byte> object, const Manifest& base, const util::Digest& base_digest);
+
+}  // namespace hearth::cache
