@@ -30,24 +30,19 @@ struct Extent {
   bool operator==(const Extent&) const = default;
 };
 
-// As stat tells it; nanoseconds are 0 … 999,999,999.
-struct Mtime {
-  std::int64_t seconds = 0;
-  std::uint32_t nanoseconds = 0;
-
-  auto operator<=>(const Mtime&) const = default;
-};
-
 // Permission bits that are ever stored: rwx for all and the sticky bit; setuid and setgid are not.
 inline constexpr std::uint16_t kModeMask = 01777;
+
+// Longest path, and longest text of a symbolic link, in bytes.
+inline constexpr std::size_t kPathLimit = 4095;
 
 // One name in the directory. The views and the span are valid until their Entries is changed or destroyed; an Entry
 // that is handed to add() may point anywhere.
 struct Entry {
-  std::string_view path;  // relative to the directory: segments of 1 … 255 bytes, none "." or ".."
+  std::string_view path;  // relative to the directory, up to kPathLimit bytes; no empty, "." or ".." segment, no NUL
   EntryKind kind = EntryKind::file;
   std::uint16_t mode = 0;           // within kModeMask; of a hard link and of a symlink: 0
-  Mtime mtime;                      // of a hard link: 0
+  std::int64_t mtime = 0;           // nanoseconds since 1970; of a hard link: 0
   std::uint64_t size = 0;           // of a file: its bytes, the sum of its extents; else 0
   std::string_view target;          // a symlink's text, or the path of the file that a hard link is another name of
   std::span<const Extent> extents;  // of a file, in the order of its content
@@ -55,14 +50,11 @@ struct Entry {
 
 bool operator==(const Entry& left, const Entry& right);
 
-// The order of entries: as a depth-first walk meets them that visits each directory's names in bytewise order. So '/'
-// comes before every other byte: "a", "a/b", "a-b".
-std::strong_ordering compare_paths(std::string_view left, std::string_view right);
-
-// The entries of a manifest, in compare_paths order, packed: about 60 bytes each and 16 for each extent, and the text.
+// The entries of a manifest in bytewise order of their paths, packed: about 60 bytes each and 16 for each extent, and
+// the text.
 class Entries {
  public:
-  // Appends a copy. The caller adds in compare_paths order; check() tells whether it did.
+  // Appends a copy. The caller adds in bytewise order of the paths; check() tells whether it did.
   void add(const Entry& entry);
 
   std::size_t size() const { return rows_.size(); }
@@ -78,8 +70,7 @@ class Entries {
   struct Row {
     std::uint64_t text;  // path, then target, in text_
     std::uint64_t size;
-    std::int64_t seconds;
-    std::uint32_t nanoseconds;
+    std::int64_t mtime;
     std::uint32_t path_bytes;
     std::uint32_t target_bytes;
     std::uint32_t extents;  // how many
@@ -108,7 +99,7 @@ inline constexpr std::uint64_t kInlineLimit = 8 << 20;
 
 struct Manifest {
   std::uint16_t root_mode = 0755;  // the directory's own
-  Mtime root_mtime;
+  std::int64_t root_mtime = 0;     // nanoseconds since 1970
   Entries entries;
   std::vector<Block> blocks;
   std::vector<PackName> packs;  // each is named by a block; no two alike
