@@ -1,0 +1,68 @@
+// hearth run: starts a process of what was built.
+#include <memory>
+
+#include "build/run.h"
+#include "cli/command.h"
+#include "cli/exit_code.h"
+#include "cli/shared_options.h"
+
+namespace hearth::cli {
+
+namespace {
+
+constexpr const char* kExamples = R"(Examples:
+  hearth run blog                          the web process of the newest build that succeeded
+  hearth run blog worker --env QUEUE=mail
+  hearth run blog -- rake db:migrate       a command of its own
+  hearth run ./blog.tgz web --port 8080    from a slug file
+
+The exit code is the process' own; 128 + N where signal N ended it.)";
+
+struct RunFlags {
+  build::RunOptions options;
+  ConfigVarFlags config_vars;
+  SandboxFlags sandbox;
+  std::uint32_t port = 5000;
+};
+
+int execute(RunFlags& flags, const Session& session) {
+  build::RunOptions& options = flags.options;
+  options.config_vars = flags.config_vars.sources();
+  options.port = static_cast<std::uint16_t>(flags.port);
+  options.host_environment = session.environment;
+  apply(flags.sandbox, options);
+  const auto complain_about = [](std::string_view line) { complain(std::string(line)); };
+  const std::expected<int, build::Failure> code = build::run_process(options, complain_about, session.signals.token());
+  if (code) return *code;
+  complain(code.error().message);
+  return exit_code(code.error().kind, session.signals.received());
+}
+
+}  // namespace
+
+void define_run(CLI::App& root, Invocation& invocation) {
+  CLI::App* command = root.add_subcommand("run", "Start a process of what was built: run APP|SLUG-FILE [PROCESS] [-- ARGS...]");
+  command->footer(kExamples);
+  auto flags = std::make_shared<RunFlags>();
+  auto options = std::make_shared<Options>(*command, invocation.environment);
+  command->add_option("TARGET", flags->options.target, "App, or slug file (with a / or ending in .tgz)");
+  command->add_option("PROCESS", flags->options.process, "Process type (default: web)");
+  options->number("--port", flags->port, "PORT of the process, reachable on 127.0.0.1")
+      ->check(CLI::Range(1, 65535))
+      ->capture_default_str();
+  add_store(*options, flags->options.store_url);
+  add_config_vars(*options, flags->config_vars);
+  add_stack(*options, flags->options.stack);
+  add_sandbox(*options, flags->sandbox);
+  command->final_callback([&invocation, flags, options] {
+    invocation.check = [&invocation, flags, options] {
+      options->finish();
+      if (flags->options.target.empty())
+        throw UsageError("run needs an APP or a slug file, for example: hearth run blog");
+      flags->options.arguments = invocation.behind_dashes;
+      invocation.run = [flags](const Session& session) { return execute(*flags, session); };
+    };
+  });
+}
+
+}  // namespace hearth::cli

@@ -1,0 +1,44 @@
+// What the commands of `hearth` have in common: one function per command defines its options and says what to run.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "cli/signals.h"
+
+namespace hearth::cli {
+
+using Environment = std::map<std::string, std::string>;
+
+// What a command finds when it runs.
+struct Session {
+  const Signals& signals;
+  const Environment& environment;
+};
+
+// Filled while the line is parsed. `check` completes and checks the command's settings (UsageError) and sets `run`,
+// whose value is the exit code; it is called when no word of the line was left over.
+struct Invocation {
+  const Environment& environment;
+  std::vector<std::string> behind_dashes;  // the arguments after "--"
+  std::function<void()> check;
+  std::function<int(const Session&)> run;
+};
+
+// A setting that cannot be used, found after the parser's own checks; ends in the usage exit code.
+class UsageError : public CLI::ValidationError {
+ public:
+  explicit UsageError(const std::string& message) : CLI::ValidationError(message) {}
+};
+
+// One line on stderr: "hearth: <message>".
+void complain(const std::string& message);
+
+void define_build(CLI::App& root, Invocation& invocation);
+void define_run(CLI::App& root, Invocation& invocation);
+void define_cache(CLI::App& root, Invocation& invocation);
+
+}  // namespace hearth::cli

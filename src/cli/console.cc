@@ -1,0 +1,40 @@
+#include "cli/console.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <memory>
+
+#include "util/file.h"
+
+namespace hearth::cli {
+
+namespace {
+
+bool wants_colours(int fd, const Environment& environment) {
+  const auto no_color = environment.find("NO_COLOR");
+  if (no_color != environment.end() && !no_color->second.empty()) return false;
+  const auto term = environment.find("TERM");
+  return ::isatty(fd) != 0 && term != environment.end() && term->second != "dumb";
+}
+
+}  // namespace
+
+void complain(const std::string& message) {
+  // stderr is the last resort; where it is closed there is nobody to tell.
+  std::ignore = util::write_full(STDERR_FILENO, fmt::format("hearth: {}\n", message));
+}
+
+build::Console terminal_console(int log_fd, build::LogFormat format, const Environment& environment) {
+  build::Console console;
+  console.log = [log_fd, open = std::make_shared<bool>(true)](std::string_view bytes) {
+    if (*open && !util::write_full(log_fd, bytes)) *open = false;
+  };
+  console.diagnostics = [](std::string_view line) { complain(std::string(line)); };
+  console.target = ::isatty(log_fd) != 0 ? build::LogTarget::terminal : build::LogTarget::file;
+  console.colours = wants_colours(log_fd, environment) ? build::Colours::on : build::Colours::off;
+  console.format = format;
+  return console;
+}
+
+}  // namespace hearth::cli

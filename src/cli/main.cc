@@ -1,0 +1,45 @@
+// The program: parses the command line, runs the command, and turns what escaped into an exit code.
+#include <unistd.h>
+
+#include <exception>
+#include <span>
+
+#include "cli/command.h"
+#include "cli/exit_code.h"
+#include "cli/parse.h"
+#include "util/file.h"
+#include "util/machine.h"
+
+namespace {
+
+using namespace hearth;
+
+int run_program(std::span<char*> arguments) {
+  const cli::Environment environment = util::environment();
+  const std::vector<std::string> words(arguments.begin() + 1, arguments.end());
+  cli::Parsed parsed = cli::parse(words, environment);
+  if (!parsed.run) {
+    // A closed terminal cannot be told that it is closed.
+    std::ignore = util::write_full(parsed.exit_code == 0 ? STDOUT_FILENO : STDERR_FILENO, parsed.text);
+    return parsed.exit_code;
+  }
+  const Result<cli::Signals> signals = cli::Signals::install();
+  if (!signals) {
+    cli::complain(signals.error().message);
+    return static_cast<int>(cli::ExitCode::internal);
+  }
+  return parsed.run({*signals, environment});
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run_program(std::span(argv, static_cast<std::size_t>(argc)));
+  } catch (const std::exception& error) {
+    cli::complain(fmt::format("internal error: {}", error.what()));
+  } catch (...) {
+    cli::complain("internal error");
+  }
+  return static_cast<int>(cli::ExitCode::internal);
+}

@@ -1,0 +1,125 @@
+#include "cli/parse.h"
+
+#include <fmt/format.h>
+
+#include <set>
+
+#include "cli/exit_code.h"
+#include "cli/options.h"
+#include "util/text.h"
+
+#ifndef HEARTH_VERSION
+#error "HEARTH_VERSION comes from the build system"
+#endif
+
+namespace hearth::cli {
+
+namespace {
+
+// Every flag of a command and of the commands below it.
+void collect_flags(const CLI::App& command, std::set<std::string>& flags) {
+  for (const CLI::Option* option : command.get_options()) {
+    for (const std::string& name : option->get_lnames()) flags.insert("--" + name);
+  }
+  for (const CLI::App* below : command.get_subcommands([](const CLI::App*) { return true; }))
+    collect_flags(*below, flags);
+}
+
+std::string with_hint(std::string message, std::string_view word, const std::set<std::string>& known) {
+  const std::vector<std::string> candidates(known.begin(), known.end());
+  const std::string best = util::nearest(word, candidates);
+  if (!best.empty()) message += fmt::format("; did you mean {}?", best);
+  return message;
+}
+
+// Kubernetes sets NAME_SERVICE_HOST, NAME_PORT=tcp://…, NAME_PORT_80_TCP… in every pod for a service called NAME.
+bool is_service_link(std::string_view name, std::string_view value) {
+  return name.starts_with("HEARTH_SERVICE_") || name.starts_with("HEARTH_PORT_") ||
+         (name == "HEARTH_PORT" && value.contains("://"));
+}
+
+void check_variables(const CLI::App& root, const Environment& environment) {
+  std::set<std::string> flags;
+  collect_flags(root, flags);
+  std::set<std::string> known;
+  for (const std::string& flag : flags) known.insert(variable_of(flag));
+  for (const auto& [name, value] : environment) {
+    if (!name.starts_with("HEARTH_") || known.contains(name) || is_service_link(name, value)) continue;
+    throw UsageError(with_hint(fmt::format("{} in the environment is no setting of hearth", name), name, known));
+  }
+}
+
+const CLI::App& innermost(const CLI::App& command) {
+  const auto below = command.get_subcommands();
+  return below.empty() ? command : innermost(*below.front());
+}
+
+void check_leftovers(const CLI::App& root) {
+  const CLI::App& command = innermost(root);
+  const std::vector<std::string> left = root.remaining(true);
+  if (left.empty()) return;
+  const std::string& word = left.front();
+  std::set<std::string> known;
+  if (word.starts_with("-")) {
+    collect_flags(command, known);
+    const std::string flag = word.substr(0, word.find('='));
+    throw UsageError(with_hint(fmt::format("{} is no option of {}", flag, command.get_display_name()), flag, known));
+  }
+  for (const CLI::App* below : command.get_subcommands([](const CLI::App*) { return true; })) {
+    known.insert(below->get_name());
+  }
+  if (known.empty()) throw UsageError(fmt::format("\"{}\" is one argument too many", word));
+  throw UsageError(with_hint(fmt::format("\"{}\" is no command of hearth", word), word, known));
+}
+
+// Takes what stands behind the first "--" of `hearth run` off: it is the process' own, whatever it looks like.
+std::vector<std::string> take_behind_dashes(std::vector<std::string>& words) {
+  const auto dashes = std::ranges::find(words, "--");
+  if (dashes == words.end() || words.front() != "run") return {};
+  std::vector<std::string> behind(std::next(dashes), words.end());
+  words.erase(dashes, words.end());
+  return behind;
+}
+
+// Words that fit nowhere are left for check_leftovers, which can say what was meant.
+void keep_leftovers(CLI::App& command) {
+  command.allow_extras();
+  for (CLI::App* below : command.get_subcommands([](const CLI::App*) { return true; })) keep_leftovers(*below);
+}
+
+void define(CLI::App& root, Invocation& invocation) {
+  root.set_version_flag("--version", "hearth " HEARTH_VERSION);
+  root.footer(
+      "hearth COMMAND --help says more, with examples. Each flag --some-name is also the variable "
+      "HEARTH_SOME_NAME.");
+  define_build(root, invocation);
+  define_run(root, invocation);
+  define_cache(root, invocation);
+}
+
+}  // namespace
+
+Parsed parse(const std::vector<std::string>& words, const Environment& environment) {
+  CLI::App root("Builds apps with buildpacks, and keeps their build caches warm in an object store", "hearth");
+  std::vector<std::string> rest = words;
+  Invocation invocation{environment, take_behind_dashes(rest), {}, {}};
+  std::ranges::reverse(rest);  // the parser takes its words from the back
+  try {
+    define(root, invocation);
+    keep_leftovers(root);
+    root.parse(std::move(rest));
+    check_leftovers(root);
+    check_variables(root, environment);
+    if (!invocation.check) throw UsageError("no command given; hearth --help lists them");
+    invocation.check();
+  } catch (const CLI::CallForHelp&) {
+    return {{}, innermost(root).help(), 0};
+  } catch (const CLI::CallForVersion& version) {
+    return {{}, fmt::format("{}\n", version.what()), 0};
+  } catch (const CLI::ParseError& error) {
+    return {{}, fmt::format("hearth: {}\n", error.what()), static_cast<int>(ExitCode::usage)};
+  }
+  return {invocation.run, {}, 0};
+}
+
+}  // namespace hearth::cli

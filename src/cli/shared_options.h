@@ -1,0 +1,47 @@
+// Options that several commands have, defined once.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "build/config_vars.h"
+#include "cli/options.h"
+#include "sandbox/sandbox.h"
+
+namespace hearth::cli {
+
+void add_app(Options& options, std::string& app);
+void add_store(Options& options, std::string& url);
+void add_stack(Options& options, std::string& stack);
+
+struct ConfigVarFlags {
+  std::string directory;
+  std::string file;
+  std::vector<std::string> assignments;
+  build::ConfigVarSources sources() const;
+};
+void add_config_vars(Options& options, ConfigVarFlags& flags);
+
+// How build and run isolate what they start.
+struct SandboxFlags {
+  std::optional<sandbox::Level> level;
+  sandbox::Network network = sandbox::Network::on;
+  std::string stack_root;
+  std::uint32_t build_uid = 2000;
+  std::string work;
+  std::vector<std::string> pass_env;
+};
+void add_sandbox(Options& options, SandboxFlags& flags);
+
+// Copies the flags into the members of the same meaning of BuildOptions and RunOptions.
+template <class Target>
+void apply(const SandboxFlags& flags, Target& target) {
+  target.sandbox = flags.level;
+  target.network = flags.network;
+  if (!flags.stack_root.empty()) target.stack_root = flags.stack_root;
+  target.build_uid = flags.build_uid;
+  target.work_root = flags.work;
+  target.pass_env = flags.pass_env;
+}
+
+}  // namespace hearth::cli
