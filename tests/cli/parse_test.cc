@@ -1,0 +1,137 @@
+#include "cli/parse.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "cli/options.h"
+
+namespace hearth::cli {
+namespace {
+
+using ::testing::HasSubstr;
+
+// What the parser answers to a line that it must not run.
+std::string refusal(const std::vector<std::string>& words, const Environment& environment = {}) {
+  const Parsed parsed = parse(words, environment);
+  EXPECT_FALSE(parsed.run) << "the line was accepted";
+  EXPECT_EQ(parsed.exit_code, 2) << parsed.text;
+  EXPECT_TRUE(parsed.text.starts_with("hearth: ") && parsed.text.ends_with("\n")) << parsed.text;
+  return parsed.text;
+}
+
+// Sets a variable of this process for as long as it lives; the parser reads single settings from there.
+class Variable {
+ public:
+  Variable(const char* name, const char* value) : name_(name) { ::setenv(name, value, 1); }
+  ~Variable() { ::unsetenv(name_); }
+  Variable(const Variable&) = delete;
+  Variable& operator=(const Variable&) = delete;
+
+ private:
+  const char* name_;
+};
+
+TEST(Parse, AcceptsEachCommand) {
+  EXPECT_TRUE(parse({"build", ".", "--app", "blog"}, {}).run);
+  EXPECT_TRUE(parse({"build", "-", "--app=blog", "--slug", "-"}, {}).run);
+  EXPECT_TRUE(parse({"run", "blog"}, {}).run);
+  EXPECT_TRUE(parse({"run", "blog", "web", "--port", "8080", "--", "--not-ours", "-x"}, {}).run);
+  EXPECT_TRUE(parse({"cache", "save", "dir", "--app", "blog"}, {}).run);
+  EXPECT_TRUE(parse({"cache", "restore", "dir", "--app", "blog", "--replace", "--strict"}, {}).run);
+}
+
+TEST(Parse, HelpHasExamplesAndSucceeds) {
+  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+           {"build", "--help"}, {"run", "-h"}, {"cache", "save", "--help"}, {"cache", "restore", "--help"}}) {
+    const Parsed help = parse(words, {});
+    EXPECT_FALSE(help.run);
+    EXPECT_EQ(help.exit_code, 0);
+    EXPECT_THAT(help.text, HasSubstr("Examples:"));
+  }
+  EXPECT_EQ(parse({"--help"}, {}).exit_code, 0);
+  EXPECT_THAT(parse({"--version"}, {}).text, HasSubstr("hearth "));
+}
+
+TEST(Parse, UnknownFlagNamesTheNearest) {
+  EXPECT_THAT(refusal({"build", ".", "--app", "blog", "--buildpak", "x"}), HasSubstr("did you mean --buildpack?"));
+  EXPECT_THAT(refusal({"build", ".", "--ap", "blog"}), HasSubstr("did you mean --app?"));
+  EXPECT_THAT(refusal({"build", ".", "--app", "blog", "--zzzzzzzzzz"}),
+              HasSubstr("--zzzzzzzzzz is no option of build"));
+  EXPECT_THAT(refusal({"biuld", "."}), HasSubstr("did you mean build?"));
+  EXPECT_THAT(refusal({"build", ".", "surplus", "--app", "blog"}), HasSubstr("\"surplus\" is one argument too many"));
+}
+
+TEST(Parse, UnknownVariableNamesTheNearest) {
+  const std::vector<std::string> line = {"build", ".", "--app", "blog"};
+  EXPECT_THAT(refusal(line, {{"HEARTH_STOER", "file:///x"}}), HasSubstr("did you mean HEARTH_STORE?"));
+  EXPECT_TRUE(parse(line, {{"HEARTH_STORE", "file:///x"}, {"HEART_STOER", "x"}}).run);
+}
+
+TEST(Parse, ServiceLinksOfKubernetesAreNoSettings) {
+  const Environment links = {{"HEARTH_SERVICE_HOST", "10.0.0.1"},
+                             {"HEARTH_SERVICE_PORT_HTTP", "80"},
+                             {"HEARTH_PORT_80_TCP_ADDR", "10.0.0.1"},
+                             {"HEARTH_PORT", "tcp://10.0.0.1:80"}};
+  EXPECT_TRUE(parse({"build", ".", "--app", "blog"}, links).run);
+}
+
+TEST(Parse, WhatIsMissingIsNamed) {
+  EXPECT_THAT(refusal({}), HasSubstr("no command"));
+  EXPECT_THAT(refusal({"build"}), HasSubstr("SOURCE"));
+  EXPECT_THAT(refusal({"build", "."}), HasSubstr("--app"));
+  EXPECT_THAT(refusal({"run"}), HasSubstr("APP"));
+  EXPECT_THAT(refusal({"cache", "save", "--app", "blog"}), HasSubstr("DIR"));
+  EXPECT_THAT(refusal({"cache", "restore", "dir"}), HasSubstr("--app"));
+}
+
+TEST(Parse, ValuesAreChecked) {
+  const auto with = [](const std::string& flag, const std::string& value) {
+    return refusal({"build", ".", "--app", "blog", flag, value});
+  };
+  EXPECT_THAT(with("--cache", "sometimes"), HasSubstr("on|off|read-only|refresh"));
+  EXPECT_THAT(with("--build-timeout", "soon"), HasSubstr("is no duration"));
+  EXPECT_THAT(with("--slug-hard-limit", "big"), HasSubstr("is no size"));
+  EXPECT_THAT(with("--sandbox", "docker"), HasSubstr("auto|bwrap|uid|plain"));
+  EXPECT_THAT(refusal({"run", "blog", "--port", "70000"}), HasSubstr("--port"));
+}
+
+TEST(Parse, OnlyOneResultGoesToStandardOutput) {
+  EXPECT_THAT(refusal({"build", ".", "--app", "blog", "--slug", "-", "--report", "-"}), HasSubstr("standard output"));
+}
+
+TEST(Parse, VariablesOfFlagsAreChecked) {
+  const Variable variable("HEARTH_CACHE", "sometimes");
+  EXPECT_THAT(refusal({"build", ".", "--app", "blog"}), HasSubstr("on|off|read-only|refresh"));
+  EXPECT_TRUE(parse({"build", ".", "--app", "blog", "--cache", "off"}, {}).run) << "the flag wins";
+}
+
+TEST(Options, ListsTakeOneValueAFlagAndLinesOfTheirVariable) {
+  const Environment environment = {{"HEARTH_ITEM", "one\n\ntwo words\n"}};
+  CLI::App app;
+  std::string positional;
+  std::vector<std::string> items;
+  app.add_option("POSITIONAL", positional);
+  Options options(app, environment);
+  options.list("--item", items, "Item");
+  app.parse("--item a here --item=b");
+  options.finish();
+  EXPECT_THAT(items, testing::ElementsAre("a", "b"));
+  EXPECT_EQ(positional, "here");
+
+  CLI::App unset;
+  std::vector<std::string> from_variable;
+  Options second(unset, environment);
+  second.list("--item", from_variable, "Item");
+  unset.parse("");
+  second.finish();
+  EXPECT_THAT(from_variable, testing::ElementsAre("one", "two words"));
+}
+
+TEST(Options, VariablesAreNamedAfterTheirFlags) {
+  EXPECT_EQ(variable_of("--build-timeout"), "HEARTH_BUILD_TIMEOUT");
+}
+
+}  // namespace
+}  // namespace hearth::cli
