@@ -26,18 +26,20 @@ struct UnpackOptions {
   UnpackLimits limits;
   Mtimes mtimes = Mtimes::as_stored;
   TopFolder top_folder = TopFolder::keep;
-  std::optional<uid_t> owner;                            // uid and gid of everything written; absent: ours
-  std::function<bool(std::string_view path)> leave_out;  // true: the entry (and what is below it) is skipped
+  std::optional<uid_t> owner;  // uid and gid of everything written; absent: ours
+  // True: the entry, and what is below it, is skipped. Paths are as in the archive (with the top folder), without "./".
+  std::function<bool(std::string_view path)> leave_out;
 };
 
 struct Unpacked {
-  std::uint64_t entries = 0;
-  std::uint64_t bytes = 0;
+  std::uint64_t entries = 0;  // written
+  std::uint64_t bytes = 0;    // of the files' contents, holes included
 };
 
 // Unpacks a tar (plain, gzip, zstd, xz, bzip2: recognised by content) from `source` into the existing empty directory.
 // Refused as invalid, with the entry's name: absolute paths, "..", writing through a link, hard links to the outside,
-// device nodes, and more than the limits. Links that merely point elsewhere are kept; setuid and setgid bits are not.
+// device nodes, more than the limits, and what is no tar. Links that merely point elsewhere are kept; setuid and setgid
+// bits are not; fifos are skipped. Of two entries with one path the later wins. The directory's own mode and time stay.
 // A truncated or damaged archive is corrupt. On failure the directory may hold a part.
 Result<Unpacked> unpack(const Fd& source, const std::filesystem::path& directory, const UnpackOptions& options,
                         std::stop_token stop);
