@@ -63,6 +63,8 @@ class Entries {
   // The index of the entry with this path.
   std::optional<std::size_t> find(std::string_view path) const;
   void reserve(std::size_t entries);
+  // What the entries take in memory, kManifestLimit at most in a manifest that passes check().
+  std::uint64_t memory() const;
 
   bool operator==(const Entries& other) const;
 
@@ -71,10 +73,10 @@ class Entries {
     std::uint64_t text;  // path, then target, in text_
     std::uint64_t size;
     std::int64_t mtime;
+    std::uint64_t first_extent;
     std::uint32_t path_bytes;
     std::uint32_t target_bytes;
     std::uint32_t extents;  // how many
-    std::uint64_t first_extent;
     std::uint16_t mode;
     EntryKind kind;
   };
@@ -97,6 +99,9 @@ inline constexpr std::uint64_t kInlineTarget = 1 << 20;
 // No manifest carries more stored bytes of blocks; decoders refuse it.
 inline constexpr std::uint64_t kInlineLimit = 8 << 20;
 
+// No manifest takes more in memory, or unpacked: four million files and more.
+inline constexpr std::uint64_t kManifestLimit = std::uint64_t{512} << 20;
+
 struct Manifest {
   std::uint16_t root_mode = 0755;  // the directory's own
   std::int64_t root_mtime = 0;     // nanoseconds since 1970
@@ -117,18 +122,19 @@ struct Manifest {
 Result<void> check(const Manifest& manifest);
 
 // The bytes of a manifest object that stands for itself. Deterministic. The manifest passes check().
-std::vector<std::byte> encode_manifest(const Manifest& manifest);
+Result<std::vector<std::byte>> encode_manifest(const Manifest& manifest);
 
 // The bytes of a manifest object that tells how `next` differs from `base`, whose object has the SHA-256 `base_digest`.
 // Neither has inline bytes. Decoding gives `next` exactly, down to the numbers of blocks and packs.
-std::vector<std::byte> encode_delta(const Manifest& next, const Manifest& base, const util::Digest& base_digest);
+Result<std::vector<std::byte>> encode_delta(const Manifest& next, const Manifest& base,
+                                            const util::Digest& base_digest);
 
 // The digest of the object that this manifest object is a delta on; absent for one that stands for itself. corrupt:
 // these are not the bytes of a manifest object. A newer format is invalid.
 Result<std::optional<util::Digest>> base_of(std::span<const std::byte> object);
 
-// Hostile bytes are refused as corrupt, a newer format as invalid. Allocates in proportion to what is there, 256 MiB
-// at most for the unpacked form. decode_manifest refuses a delta, decode_delta a full manifest or another base.
+// Hostile bytes are refused as corrupt, a newer format as invalid, before more than twice kManifestLimit is allocated.
+// decode_manifest refuses a delta, decode_delta a full manifest and a delta on another base.
 Result<Manifest> decode_manifest(std::span<const std::byte> object);
 Result<Manifest> decode_delta(std::span<const std::byte> object, const Manifest& base, const util::Digest& base_digest);
 

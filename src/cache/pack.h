@@ -45,7 +45,7 @@ class PackBuilder {
   std::uint64_t add(const EncodedBlock& block, std::vector<Chunk> chunks);
 
   bool empty() const { return blocks_.empty(); }
-  // The size that the pack would have if it were finished after one more block of these sizes.
+  // The size that the pack has at most if it is finished after one more block of these sizes.
   std::uint64_t bytes_with(std::uint32_t stored_bytes, std::size_t chunks) const;
 
   // The whole pack. The builder is empty afterwards, and ready for the next one.

@@ -1,0 +1,55 @@
+#include "cache/compression.h"
+
+#include <zstd.h>
+
+#include <memory>
+
+namespace hearth::cache {
+
+namespace {
+
+struct FreeContext {
+  void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
+  void operator()(ZSTD_DCtx* context) const { ZSTD_freeDCtx(context); }
+};
+
+ZSTD_CCtx* compression_context() {
+  thread_local const std::unique_ptr<ZSTD_CCtx, FreeContext> context(ZSTD_createCCtx());
+  return context.get();
+}
+
+ZSTD_DCtx* decompression_context() {
+  thread_local const std::unique_ptr<ZSTD_DCtx, FreeContext> context(ZSTD_createDCtx());
+  return context.get();
+}
+
+}  // namespace
+
+Result<std::vector<std::byte>> compress(std::span<const std::byte> raw, int level) {
+  ZSTD_CCtx* const context = compression_context();
+  if (context == nullptr) return fail(ErrorKind::io, "no memory to compress");
+  std::vector<std::byte> frame(ZSTD_compressBound(raw.size()));
+  const std::size_t size = ZSTD_compressCCtx(context, frame.data(), frame.size(), raw.data(), raw.size(), level);
+  if (ZSTD_isError(size) != 0) return fail(ErrorKind::io, "cannot compress: {}", ZSTD_getErrorName(size));
+  frame.resize(size);
+  frame.shrink_to_fit();
+  return frame;
+}
+
+Result<std::vector<std::byte>> decompress(std::span<const std::byte> frame, std::size_t raw_bytes) {
+  ZSTD_DCtx* const context = decompression_context();
+  if (context == nullptr) return fail(ErrorKind::io, "no memory to decompress");
+  // Several frames in a row would be decompressed as one; there is exactly one.
+  if (ZSTD_findFrameCompressedSize(frame.data(), frame.size()) != frame.size()) {
+    return fail(ErrorKind::corrupt, "compressed data is damaged");
+  }
+  if (ZSTD_getFrameContentSize(frame.data(), frame.size()) != raw_bytes) {
+    return fail(ErrorKind::corrupt, "compressed data does not have {} bytes of content", raw_bytes);
+  }
+  std::vector<std::byte> raw(raw_bytes);
+  const std::size_t size = ZSTD_decompressDCtx(context, raw.data(), raw.size(), frame.data(), frame.size());
+  if (size != raw_bytes) return fail(ErrorKind::corrupt, "compressed data is damaged");
+  return raw;
+}
+
+}  // namespace hearth::cache

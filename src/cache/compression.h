@@ -1,0 +1,19 @@
+// zstd (RFC 8878), one frame at a time.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "util/error.h"
+
+namespace hearth::cache {
+
+// One frame with the size of its content in it. Thread-safe; each thread keeps a context.
+Result<std::vector<std::byte>> compress(std::span<const std::byte> raw, int level);
+
+// The content of exactly one frame; anything but exactly `raw_bytes` of it is corrupt. Allocates raw_bytes, so the
+// caller has bounded them. Thread-safe.
+Result<std::vector<std::byte>> decompress(std::span<const std::byte> frame, std::size_t raw_bytes);
+
+}  // namespace hearth::cache

@@ -1,0 +1,72 @@
+#include "cache/layout.h"
+
+#include <charconv>
+
+#include "util/text.h"
+
+namespace hearth::cache {
+
+std::string new_id() {
+  return util::random_hex(8);
+}
+
+bool is_id(std::string_view text) {
+  return text.size() == 16 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+std::string ObjectName::text() const {
+  return kind == ObjectKind::manifest ? fmt::format("{}/manifest/{}", epoch, save)
+                                      : fmt::format("{}/pack/{}-{}", epoch, save, number);
+}
+
+std::optional<ObjectName> ObjectName::parse(std::string_view text) {
+  const auto segments = util::split(text, '/');
+  if (segments.size() != 3 || !is_id(segments[0])) return std::nullopt;
+  ObjectName name;
+  name.epoch = std::string(segments[0]);
+  std::string_view last = segments[2];
+  if (segments[1] == "pack") {
+    name.kind = ObjectKind::pack;
+    const std::size_t dash = std::min(last.find('-'), last.size());
+    const std::string_view number = last.substr(std::min(dash + 1, last.size()));
+    if (std::from_chars(number.data(), number.data() + number.size(), name.number).ec != std::errc()) {
+      return std::nullopt;
+    }
+    last = last.substr(0, dash);
+  } else if (segments[1] != "manifest") {
+    return std::nullopt;
+  }
+  name.save = std::string(last);
+  // Numbers with a sign, leading zeros or a rest come out differently.
+  if (!is_id(name.save) || name.text() != text) return std::nullopt;
+  return name;
+}
+
+Result<Layout> Layout::of(const Name& name) {
+  if (name.app.empty() || name.stack.empty()) return fail(ErrorKind::invalid, "a cache needs an app and a stack");
+  if (name.arch.empty() || name.arch.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") != std::string::npos) {
+    return fail(ErrorKind::invalid, "\"{}\" is no name of an architecture", name.arch);
+  }
+  const std::string folder = fmt::format("apps/{}/cache/", util::percent_encode(name.app));
+  const std::string suffix = fmt::format("{}-{}", util::percent_encode(name.stack), name.arch);
+  store::Key head = TRY(store::Key::parse(fmt::format("{}HEAD.{}", folder, suffix)));
+  store::Prefix objects = TRY(store::Prefix::parse(fmt::format("{}data.{}/", folder, suffix)));
+  // key() cannot fail later: the longest name of an object fits, too.
+  TRY(store::Key::parse(objects.text() + ObjectName{.epoch = std::string(16, '0'),
+                                                    .kind = ObjectKind::pack,
+                                                    .save = std::string(16, '0'),
+                                                    .number = UINT32_MAX}
+                                             .text()));
+  return Layout(name, std::move(head), std::move(objects));
+}
+
+store::Key Layout::key(const ObjectName& object) const {
+  return store::Key::parse(objects_.text() + object.text()).value();
+}
+
+std::optional<ObjectName> Layout::parse(const store::Key& key) const {
+  if (!key.text().starts_with(objects_.text())) return std::nullopt;
+  return ObjectName::parse(std::string_view(key.text()).substr(objects_.text().size()));
+}
+
+}  // namespace hearth::cache
