@@ -1,0 +1,52 @@
+// A file of LocalStore that is being written and cannot be seen as an object yet.
+#pragma once
+
+#include <sys/stat.h>
+
+#include <chrono>
+#include <cstddef>
+#include <filesystem>
+#include <span>
+
+#include "store/object_store.h"
+#include "util/file.h"
+
+namespace hearth::store {
+
+// Removed by the destructor unless it was published. While it lives it holds a flock on its file, by which
+// remove_dead_drafts tells it from what a killed writer left.
+class Draft {
+ public:
+  static Result<Draft> create(const std::filesystem::path& folder);
+  Draft(Draft&& other) noexcept : path_(std::exchange(other.path_, {})), fd_(std::move(other.fd_)) {}
+  Draft& operator=(Draft&&) = delete;
+  Draft(const Draft&) = delete;
+  Draft& operator=(const Draft&) = delete;
+  ~Draft();
+
+  Result<void> append(std::span<const std::byte> bytes);
+
+  // Sets the modification time to a random moment of the second `now`, and makes the file durable.
+  Result<void> seal(StoreTime now);
+
+  // Makes the modification time later than `other`'s, durably; on a file system with coarse times, by up to 2 s.
+  Result<void> make_newer_than(const struct stat& other);
+
+  // Moves it to `path`; from here it is an object, with this version. On failure the draft stays what it was.
+  Result<Version> publish(const std::filesystem::path& path);
+
+ private:
+  Draft(std::filesystem::path path, util::Fd fd) : path_(std::move(path)), fd_(std::move(fd)) {}
+
+  Result<struct stat> status() const;
+  Result<void> set_time(timespec modified) const;
+
+  std::filesystem::path path_;
+  util::Fd fd_;
+};
+
+// Removes the drafts in `folder` that nobody has locked and that were last written at least `age` before `now`. What
+// cannot be removed is left for another time.
+void remove_dead_drafts(const std::filesystem::path& folder, StoreTime now, std::chrono::seconds age);
+
+}  // namespace hearth::store

@@ -1,0 +1,201 @@
+#include "store/local_store.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "store/body.h"
+#include "store/local_draft.h"
+#include "store/local_tree.h"
+#include "store/pause.h"
+#include "util/hash.h"
+#include "util/text.h"
+
+namespace hearth::store {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::size_t kReadStep = std::size_t{8} << 20;
+
+Result<void> check(const std::stop_token& stop) {
+  if (stop.stop_requested()) return fail(ErrorKind::cancelled, "stopped before the store was asked");
+  return {};
+}
+
+std::unexpected<Error> absent(const fs::path& path) {
+  return fail(ErrorKind::not_found, "no object {}", path.native());
+}
+
+Result<void> require(const Condition& condition, const std::optional<struct stat>& there, const fs::path& path) {
+  const bool holds =
+      condition.kind == Condition::Kind::none || (condition.kind == Condition::Kind::if_absent && !there) ||
+      (condition.kind == Condition::Kind::if_version && there && version_of(*there) == condition.version);
+  if (!holds) return fail(ErrorKind::conflict, "{} was changed by another writer", path.native());
+  return {};
+}
+
+Result<std::vector<std::byte>> read_part(const util::Fd& file, ByteRange part, const std::stop_token& stop) {
+  std::vector<std::byte> bytes(part.length);
+  for (std::size_t done = 0; done < bytes.size();) {
+    TRY(check(stop));
+    const auto step = std::span(bytes).subspan(done, std::min(kReadStep, bytes.size() - done));
+    const std::size_t count = TRY(util::read_at(file.get(), step, part.offset + done));
+    if (count < step.size()) return fail(ErrorKind::corrupt, "the file became shorter while it was read");
+    done += count;
+  }
+  return bytes;
+}
+
+bool no_locks(int code) {
+  return code == ENOLCK || code == EOPNOTSUPP || code == ENOSYS || code == EINVAL;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<LocalStore>> LocalStore::open(const fs::path& root, const LocalOptions& options) {
+  if (!root.is_absolute()) {
+    return fail(ErrorKind::invalid, "the store's directory must be an absolute path: {}", root.native());
+  }
+  fs::path plain = root.lexically_normal();
+  if (!plain.has_filename()) plain = plain.parent_path();
+  std::error_code unknown;
+  if (!fs::is_directory(plain, unknown)) {
+    TRY(within("the store cannot be created", util::make_directories(plain, 0700)));
+    // Not every directory may be read by whoever may create something in it.
+    std::ignore = util::sync_directory(plain.parent_path());
+  }
+  std::unique_ptr<LocalStore> store(new LocalStore(std::move(plain), options));
+  store->prepare();
+  return store;
+}
+
+void LocalStore::prepare() {
+  if (!make_own_folders()) return;
+  clock_ = util::Fd(::open((root_ / kOwnFolder / "clock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!clock_) return;
+  if (::flock(clock_.get(), LOCK_SH | LOCK_NB) != 0 && no_locks(errno)) compare_and_swap_ = CompareAndSwap::absent;
+  std::ignore = ::flock(clock_.get(), LOCK_UN);
+  remove_dead_drafts(root_ / kOwnFolder / "drafts", now(), options_.leftover_age);
+}
+
+Result<Object> LocalStore::get(const Key& key, ByteRange range, std::stop_token stop) {
+  TRY(check(stop));
+  const fs::path path = TRY(path_of(root_, key));
+  const util::Fd file(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  if (!file && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP)) return absent(path);
+  if (!file) return refused(errno, fmt::format("opening {}", path.native()));
+  struct stat status{};
+  if (::fstat(file.get(), &status) != 0) return refused(errno, fmt::format("examining {}", path.native()));
+  if (!S_ISREG(status.st_mode)) return absent(path);
+  ObjectInfo info = info_of(key, status, now());
+  const ByteRange part = TRY(within(path.native(), clip(range, info.size)));
+  std::vector<std::byte> bytes = TRY(within(path.native(), read_part(file, part, stop)));
+  return Object{std::move(info), std::move(bytes)};
+}
+
+Result<Version> LocalStore::put(const Key& key, Body body, const Condition& condition, std::stop_token stop) {
+  TRY(check(stop));
+  auto version = put_draft(key, body, condition, stop);
+  // A directory that vanished is no answer about the object.
+  if (!version && version.error().kind == ErrorKind::not_found) version.error().kind = ErrorKind::io;
+  if (!version && version.error().kind == ErrorKind::io) {
+    return within(fmt::format("storing {} in {}", key.text(), root_.native()), std::move(version));
+  }
+  return version;
+}
+
+Result<Version> LocalStore::put_draft(const Key& key, Body body, const Condition& condition,
+                                      const std::stop_token& stop) {
+  const fs::path path = TRY(path_of(root_, key));
+  TRY(make_own_folders());
+  Draft draft = TRY(Draft::create(root_ / kOwnFolder / "drafts"));
+  TRY(for_each_piece(body, [&](std::span<const std::byte> piece) { return draft.append(piece); }, stop));
+  TRY(draft.seal(now()));
+  const util::Fd held = TRY(lock(key, stop));
+  const std::optional<struct stat> there = TRY(examine(path));
+  TRY(require(condition, there, path));
+  if (there) TRY(draft.make_newer_than(*there));
+  Version version = TRY(draft.publish(path));
+  auto durable = sync_folders(path.parent_path(), root_);
+  if (!durable) return fail(ErrorKind::unavailable, "{}", durable.error().message);
+  return version;
+}
+
+Result<ObjectInfo> LocalStore::stat(const Key& key, std::stop_token stop) {
+  TRY(check(stop));
+  const fs::path path = TRY(path_of(root_, key));
+  const std::optional<struct stat> status = TRY(examine(path));
+  if (!status) return absent(path);
+  return info_of(key, *status, now());
+}
+
+Result<void> LocalStore::list(const Prefix& prefix, const Visitor& visit, std::stop_token stop) {
+  TRY(check(stop));
+  const StoreTime time = now();
+  return for_each_object(root_, prefix, [&](Key key, const struct stat& status) -> Result<void> {
+    TRY(check(stop));
+    return visit(info_of(std::move(key), status, time));
+  });
+}
+
+Result<void> LocalStore::remove(const Key& key, std::stop_token stop) {
+  TRY(check(stop));
+  const fs::path path = TRY(path_of(root_, key));
+  const std::optional<struct stat> seen = TRY(examine(path));
+  if (!seen) return {};
+  const util::Fd held = TRY(lock(key, stop));
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT && errno != ENOTDIR && errno != EISDIR) {
+    return refused(errno, fmt::format("removing {}", path.native()));
+  }
+  remove_empty_folders(path.parent_path(), root_);
+  return {};
+}
+
+std::string LocalStore::description() const {
+  return "file://" + root_.native();
+}
+
+Result<void> LocalStore::make_own_folders() const {
+  const fs::path own = root_ / kOwnFolder;
+  for (const fs::path& folder : {own, own / "drafts"}) {
+    if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) {
+      return refused(errno, fmt::format("the store cannot be written: making the directory {}", folder.native()));
+    }
+  }
+  return {};
+}
+
+StoreTime LocalStore::now() const {
+  struct stat status{};
+  if (clock_ && ::futimens(clock_.get(), nullptr) == 0 && ::fstat(clock_.get(), &status) == 0) {
+    return StoreTime(std::chrono::seconds(status.st_mtim.tv_sec));
+  }
+  return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+}
+
+Result<util::Fd> LocalStore::lock(const Key& key, const std::stop_token& stop) const {
+  if (compare_and_swap_ == CompareAndSwap::absent) return util::Fd();
+  const fs::path path = root_ / kOwnFolder / fmt::format("lock-{}", util::sha256(key.text()).hex().front());
+  TRY(make_own_folders());
+  util::Fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!file) return refused(errno, fmt::format("opening {}", path.native()));
+  const auto deadline = std::chrono::steady_clock::now() + options_.lock_deadline;
+  std::chrono::milliseconds step{1};
+  while (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK && errno != EINTR) return refused(errno, fmt::format("locking {}", path.native()));
+    if (std::chrono::steady_clock::now() >= deadline) {
+      return fail(ErrorKind::unavailable, "another process has held {} for {}", path.native(),
+                  util::human_duration(options_.lock_deadline));
+    }
+    TRY(pause(step, stop));
+    step = std::min(step * 2, std::chrono::milliseconds(50));
+  }
+  return file;
+}
+
+}  // namespace hearth::store

@@ -1,0 +1,99 @@
+#include "store/open.h"
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "store/local_store.h"
+#include "store/retrying.h"
+#include "util/text.h"
+
+namespace hearth::store {
+namespace {
+
+constexpr std::string_view kSchemeEnd = "://";
+
+using Opener = Result<std::unique_ptr<ObjectStore>> (*)(std::string_view rest);
+
+Result<std::unique_ptr<ObjectStore>> open_directory(const std::string& path) {
+  std::unique_ptr<LocalStore> store = TRY(LocalStore::open(path));
+  return store;
+}
+
+// `rest` is what stands behind "file://": a host, which must be this machine, and an absolute path.
+Result<std::unique_ptr<ObjectStore>> open_file_url(std::string_view rest) {
+  constexpr std::string_view kThisMachine = "localhost";
+  if (rest.starts_with(kThisMachine)) rest.remove_prefix(kThisMachine.size());
+  if (!rest.starts_with('/')) {
+    return fail(ErrorKind::invalid, "a file:// store needs an absolute path: file:///path/of/the/store");
+  }
+  if (rest.find_first_of("?#") != std::string_view::npos) {
+    return fail(ErrorKind::invalid, "a file:// store takes no '?' and no '#' (in a path: %3F and %23)");
+  }
+  const std::string path = TRY(within("the store's URL", util::percent_decode(rest)));
+  if (path.find('\0') != std::string::npos) return fail(ErrorKind::invalid, "the store's path has a NUL byte");
+  return open_directory(path);
+}
+
+struct Scheme {
+  std::string_view name;
+  Opener open;
+};
+
+constexpr std::array kSchemes{Scheme{"file", open_file_url}};
+
+bool is_scheme(std::string_view text) {
+  const auto allowed = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '-'; };
+  return !text.empty() && std::ranges::all_of(text, allowed);
+}
+
+Result<std::unique_ptr<ObjectStore>> open_medium(std::string_view url) {
+  if (url.starts_with('/')) return open_directory(std::string(url));
+  const std::size_t end = url.find(kSchemeEnd);
+  const std::string_view name = end == std::string_view::npos ? "" : url.substr(0, end);
+  std::string known;
+  for (const Scheme& scheme : kSchemes) {
+    if (name == scheme.name) return scheme.open(url.substr(end + kSchemeEnd.size()));
+    known += fmt::format("{}{}://", known.empty() ? "" : ", ", scheme.name);
+  }
+  // The URL is not repeated: it may hold a password.
+  if (!is_scheme(name)) return fail(ErrorKind::invalid, "a store is an absolute path or a URL; known: {}", known);
+  return fail(ErrorKind::invalid, "{}:// is not supported by this version; known: {}", name, known);
+}
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+// Everything but the slashes.
+std::string encoded_path(std::string_view path) {
+  std::string encoded;
+  for (std::size_t start = 0; start <= path.size();) {
+    const std::size_t end = std::min(path.find('/', start), path.size());
+    encoded += util::percent_encode(path.substr(start, end - start));
+    if (end < path.size()) encoded += '/';
+    start = end + 1;
+  }
+  return encoded;
+}
+
+}  // namespace
+
+Result<OpenStore> open(std::string_view url) {
+  std::unique_ptr<ObjectStore> medium = TRY(open_medium(url));
+  auto meter = std::make_shared<Meter>();
+  auto retrying = std::make_unique<Retrying>(std::move(medium), RetryPolicy{}, [meter] { meter->count_retry(); });
+  return OpenStore{std::make_unique<Metered>(std::move(retrying), meter), meter};
+}
+
+Result<std::string> default_url() {
+  constexpr std::string_view kBelow = "/hearth/store";
+  // A relative value is to be ignored (XDG Base Directory Specification).
+  const std::string data = environment("XDG_DATA_HOME");
+  if (data.starts_with('/')) return fmt::format("file://{}{}", encoded_path(data), kBelow);
+  const std::string home = environment("HOME");
+  if (home.starts_with('/')) return fmt::format("file://{}/.local/share{}", encoded_path(home), kBelow);
+  return fail(ErrorKind::invalid, "no place for the default store: neither XDG_DATA_HOME nor HOME is an absolute path");
+}
+
+}  // namespace hearth::store

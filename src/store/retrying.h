@@ -1,0 +1,62 @@
+// Asks again when a store gave no proper answer.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+
+#include "store/object_store.h"
+
+namespace hearth::store {
+
+// Only unavailable is tried again, after a random time between zero and a bound that doubles (full jitter).
+struct RetryPolicy {
+  unsigned attempts = 5;                           // with the first one
+  std::chrono::milliseconds first_delay{200};      // the bound before the second attempt
+  std::chrono::milliseconds longest_delay{5'000};  // what the bound grows to
+  std::chrono::milliseconds total{30'000};         // no attempt begins later than this after the first
+};
+
+// Where time and chance come from, so that tests need neither.
+struct RetryClock {
+  std::function<std::chrono::steady_clock::time_point()> now;
+  // As pause() does: cancelled as soon as the token fires.
+  std::function<Result<void>(std::chrono::nanoseconds, const std::stop_token&)> wait;
+  std::function<double()> chance;  // uniform in [0, 1)
+
+  static RetryClock real();
+};
+
+// Passes everything on to the inner store, several times where that helps; a failure that remains is the last one.
+// list goes on behind the last key that was visited, so no object is visited twice.
+// A put that was applied, although its answer got lost, makes its own repetition a conflict. So a conflict after an
+// unclear answer is looked into: if the object is, byte for byte, what was to be put, the put succeeded, with that
+// object's version. Two writers that put the same bytes cannot be told apart by this; who minds puts a nonce in.
+class Retrying : public ObjectStore {
+ public:
+  // `on_retry` is called before each repetition, in the caller's thread.
+  Retrying(std::unique_ptr<ObjectStore> inner, const RetryPolicy& policy, std::function<void()> on_retry,
+           RetryClock clock = RetryClock::real())
+      : inner_(std::move(inner)), policy_(policy), on_retry_(std::move(on_retry)), clock_(std::move(clock)) {}
+
+  Result<Object> get(const Key& key, ByteRange range, std::stop_token stop) override;
+  Result<Version> put(const Key& key, Body body, const Condition& condition, std::stop_token stop) override;
+  Result<ObjectInfo> stat(const Key& key, std::stop_token stop) override;
+  Result<void> list(const Prefix& prefix, const Visitor& visit, std::stop_token stop) override;
+  Result<void> remove(const Key& key, std::stop_token stop) override;
+  CompareAndSwap compare_and_swap() const override { return inner_->compare_and_swap(); }
+  std::string description() const override { return inner_->description(); }
+
+ private:
+  class Patience;
+
+  template <class Call>
+  std::invoke_result_t<Call> repeat(const std::stop_token& stop, Call call);
+
+  const std::unique_ptr<ObjectStore> inner_;
+  const RetryPolicy policy_;
+  const std::function<void()> on_retry_;
+  const RetryClock clock_;
+};
+
+}  // namespace hearth::store

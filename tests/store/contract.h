@@ -1,0 +1,50 @@
+// What every store promises, as one suite: a test program instantiates StoreContract with its factories.
+#pragma once
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "store/object_store.h"
+
+namespace hearth::store {
+
+Key key(std::string text);
+Prefix prefix(std::string text);
+// A view of the text, which must outlive it.
+std::span<const std::byte> bytes_of(std::string_view text);
+std::string text_of(std::span<const std::byte> bytes);
+// The texts of the keys in the order of the listing.
+std::vector<std::string> keys_below(ObjectStore& store, const std::string& prefix_text);
+
+// A store under test with whatever it needs to live.
+struct StoreUnderTest {
+  std::shared_ptr<void> surroundings;
+  std::unique_ptr<ObjectStore> store;
+};
+
+struct StoreFactory {
+  std::string name;
+  std::function<StoreUnderTest()> make;
+};
+
+class StoreContract : public testing::TestWithParam<StoreFactory> {
+ protected:
+  void SetUp() override { made_ = GetParam().make(); }
+  ObjectStore& store() { return *made_.store; }
+  // Stores it, and fails the test if that fails.
+  Version put(const std::string& name, std::string_view text, const Condition& condition = Condition::none());
+  std::string get(const std::string& name, ByteRange range = {});
+
+ private:
+  StoreUnderTest made_;
+};
+
+}  // namespace hearth::store
