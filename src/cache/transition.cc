@@ -1,0 +1,241 @@
+#include "cache/transition.h"
+
+#include <algorithm>
+#include <map>
+
+namespace hearth::cache {
+
+namespace {
+
+// A sweep moves no more at once, so that HEAD stays small; the next one goes on.
+constexpr std::size_t kSweepLimit = 2000;
+
+// Every object that HEAD names, with its size.
+std::map<ObjectName, std::uint64_t> referenced(const Head& head) {
+  std::map<ObjectName, std::uint64_t> objects;
+  for (const auto* generations : {&head.generations, &head.aside}) {
+    for (const Generation& generation : *generations) {
+      for (const ManifestName& manifest : generation.manifests) {
+        objects[{head.epoch, ObjectKind::manifest, manifest.save, 0}] = manifest.bytes;
+      }
+      for (const PackName& pack : generation.packs) {
+        objects[{head.epoch, ObjectKind::pack, pack.save, pack.number}] = pack.bytes;
+      }
+    }
+  }
+  return objects;
+}
+
+bool in_trash(const Head& head, const ObjectName& object) {
+  return std::ranges::find(head.trash, object, &Trashed::object) != head.trash.end();
+}
+
+bool is_pinned(const Head& head, const Generation& generation) {
+  return std::ranges::find(head.pins, generation.id) != head.pins.end();
+}
+
+// What every write of HEAD changes. Entries of the trash that were new in the HEAD that was read have been committed
+// since that was written.
+Head rewritten(const Seen& seen) {
+  Head head = seen.head;
+  ++head.serial;
+  head.nonce = new_id();
+  for (Trashed& trashed : head.trash) {
+    if (!trashed.since) trashed.since = seen.written;
+  }
+  return head;
+}
+
+void drop_beyond(Head& head, std::vector<Generation>& generations, std::size_t keep) {
+  std::size_t kept = 0;
+  std::erase_if(generations, [&](const Generation& one) { return !is_pinned(head, one) && ++kept > keep; });
+}
+
+// Drops the generations that are too many, and moves to the trash what `before` named and nothing names any more.
+Head tidied(const Head& before, Head head) {
+  drop_beyond(head, head.generations, kKeptGenerations);
+  drop_beyond(head, head.aside, kKeptAside);
+  const auto named = referenced(head);
+  for (const auto& [object, bytes] : referenced(before)) {
+    if (!named.contains(object) && !in_trash(head, object)) head.trash.push_back({object, std::nullopt});
+  }
+  std::erase_if(head.bad, [&](const ObjectName& object) { return !named.contains(object); });
+  return head;
+}
+
+void mark_bad(Head& head, std::span<const ObjectName> objects) {
+  const auto named = referenced(head);
+  for (const ObjectName& object : objects) {
+    if (named.contains(object) && !is_bad(head, object)) head.bad.push_back(object);
+  }
+}
+
+// A generation's manifest stays in the chains of those that are deltas on it, when it is not listed itself any more.
+bool is_named(const Head& head, const Proposal& proposal) {
+  return referenced(head).contains({proposal.epoch, ObjectKind::manifest, proposal.generation.id, 0});
+}
+
+std::chrono::seconds grace(const Head& head) {
+  return head.compare_and_swap == store::CompareAndSwap::honoured ? kGrace : kGraceWithoutSwap;
+}
+
+std::unexpected<Error> no_generation(std::string_view id) {
+  return fail(ErrorKind::not_found, "the cache has no generation {}", id);
+}
+
+}  // namespace
+
+std::string_view name(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::put:
+      return "put";
+    case Verdict::done:
+      return "done";
+    case Verdict::purged:
+      return "the cache was purged meanwhile";
+    case Verdict::base_gone:
+      return "the generation that this one builds on was dropped or rolled back meanwhile";
+    case Verdict::collected:
+      return "its objects were collected meanwhile, because it took so long";
+    case Verdict::too_late:
+      return "it took too long for a store without compare-and-swap";
+  }
+  return "";
+}
+
+std::vector<ObjectName> own_objects(const Proposal& proposal) {
+  std::vector<ObjectName> own;
+  for (const ManifestName& manifest : proposal.generation.manifests) {
+    if (manifest.save == proposal.generation.id)
+      own.push_back({proposal.epoch, ObjectKind::manifest, manifest.save, 0});
+  }
+  for (const PackName& pack : proposal.generation.packs) {
+    if (pack.save == proposal.generation.id) own.push_back({proposal.epoch, ObjectKind::pack, pack.save, pack.number});
+  }
+  return own;
+}
+
+Verdict decide(const Seen& seen, const Proposal& proposal, store::StoreTime began) {
+  const Head& head = seen.head;
+  if (head.epoch != proposal.epoch) return Verdict::purged;
+  if (is_named(head, proposal)) return Verdict::done;
+  if (head.compare_and_swap == store::CompareAndSwap::absent && seen.now - began > kSaveLimitWithoutSwap) {
+    return Verdict::too_late;
+  }
+  if (!proposal.base.empty() && find_generation(head, proposal.base) == nullptr) return Verdict::base_gone;
+  const auto own = own_objects(proposal);
+  const bool trashed = std::ranges::any_of(own, [&](const ObjectName& object) { return in_trash(head, object); });
+  return trashed ? Verdict::collected : Verdict::put;
+}
+
+Head create(const Name& name, store::CompareAndSwap compare_and_swap, std::uint64_t previous) {
+  Head head;
+  head.name = name;
+  head.epoch = new_id();
+  head.serial = previous + 1;
+  head.nonce = new_id();
+  head.compare_and_swap = compare_and_swap;
+  return head;
+}
+
+Head with_generation(const Seen& seen, const Proposal& proposal) {
+  Head head = rewritten(seen);
+  head.generations.insert(head.generations.begin(), proposal.generation);
+  mark_bad(head, proposal.damaged);
+  return tidied(seen.head, std::move(head));
+}
+
+Head purged(const Seen& seen) {
+  Head head = create(seen.head.name, seen.head.compare_and_swap, seen.head.serial);
+  head.min_writer = seen.head.min_writer;
+  head.unknown = seen.head.unknown;
+  return head;
+}
+
+Result<Head> rolled_back(const Seen& seen, std::string_view id) {
+  Head head = rewritten(seen);
+  const auto to = std::ranges::find(head.generations, id, &Generation::id);
+  if (to == head.generations.end()) return no_generation(id);
+  head.aside.insert(head.aside.begin(), head.generations.begin(), to);
+  head.generations.erase(head.generations.begin(), to);
+  return tidied(seen.head, std::move(head));
+}
+
+Result<Head> quarantined(const Seen& seen, std::string_view id) {
+  Head head = rewritten(seen);
+  const auto which = std::ranges::find(head.generations, id, &Generation::id);
+  if (which == head.generations.end()) return no_generation(id);
+  head.aside.insert(head.aside.begin(), *which);
+  head.generations.erase(which);
+  return tidied(seen.head, std::move(head));
+}
+
+Result<Head> pinned(const Seen& seen, std::string_view id) {
+  if (find_generation(seen.head, id) == nullptr) return no_generation(id);
+  Head head = rewritten(seen);
+  if (std::ranges::find(head.pins, id) == head.pins.end()) head.pins.emplace_back(id);
+  return head;
+}
+
+Head unpinned(const Seen& seen, std::string_view id) {
+  Head head = rewritten(seen);
+  std::erase(head.pins, id);
+  return tidied(seen.head, std::move(head));
+}
+
+Head marked_bad(const Seen& seen, std::span<const ObjectName> objects) {
+  Head head = rewritten(seen);
+  mark_bad(head, objects);
+  return head;
+}
+
+std::vector<ObjectName> expired_trash(const Seen& seen) {
+  std::vector<ObjectName> expired;
+  for (const Trashed& trashed : seen.head.trash) {
+    if (seen.now - trashed.since.value_or(seen.written) > grace(seen.head)) expired.push_back(trashed.object);
+  }
+  return expired;
+}
+
+Seen without_trash(Seen seen, const std::set<ObjectName>& deleted) {
+  std::erase_if(seen.head.trash, [&](const Trashed& trashed) { return deleted.contains(trashed.object); });
+  return seen;
+}
+
+bool sweep_due(const Seen& seen) {
+  const auto& swept = seen.head.swept;
+  // A time to come is one that the store's clock told before it was set back.
+  return !swept || seen.now - *swept >= kSweepInterval || *swept > seen.now;
+}
+
+std::vector<ObjectName> unlisted(const Head& head, const std::vector<Listed>& objects) {
+  auto missing = referenced(head);
+  for (const Listed& listed : objects) missing.erase(listed.object);
+  std::vector<ObjectName> names;
+  for (const auto& [object, bytes] : missing) names.push_back(object);
+  return names;
+}
+
+Head swept(const Seen& seen, const Sweep& sweep) {
+  Head head = rewritten(seen);
+  const auto named = referenced(head);
+  std::vector<ObjectName> bad = sweep.gone;
+  std::set<ObjectName> trash;
+  for (const Trashed& trashed : head.trash) trash.insert(trashed.object);
+  std::size_t moved = 0;
+  for (const Listed& listed : sweep.objects) {
+    const auto name = named.find(listed.object);
+    if (name != named.end()) {
+      if (name->second != listed.bytes) bad.push_back(listed.object);
+    } else if (sweep.taken - listed.modified > kUnreferencedAge && !trash.contains(listed.object) &&
+               moved < kSweepLimit) {
+      head.trash.push_back({listed.object, std::nullopt});
+      ++moved;
+    }
+  }
+  mark_bad(head, bad);
+  head.swept = sweep.taken;
+  return head;
+}
+
+}  // namespace hearth::cache
