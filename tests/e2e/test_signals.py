@@ -1,0 +1,169 @@
+"""Interruptions at any moment: the whole build ends, nothing stays, the previous cache is kept. Builds side by side."""
+
+import os
+import signal
+import threading
+import time
+
+from harness import PATIENCE, EndToEnd, eventually, main
+
+FILL = 'echo good >"$2/state"; echo "state=[filled]"'
+CHECK = '[ "$(cat "$2/state")" = good ] && echo "state=[good]"'
+HANG = 'rm -rf "$2"/*; echo bad >"$2/state"; (setsid sleep 1000 &); echo now-hanging; sleep 1000'
+
+
+class Interrupted(EndToEnd):
+    def start_build(self, pack, *arguments, app="demo"):
+        report = self.report_path()
+        return self.start("build", self.app(), "--app", app, "--buildpack", pack, "--report", report, *arguments), report
+
+    def wait_for_output(self, process, text):
+        """Reads until the text was printed, and drains the rest in the background."""
+        seen = b""
+        while text not in seen:
+            piece = os.read(process.stdout.fileno(), 65536)
+            self.assertTrue(piece, f"ended without {text}: {seen} {process.stderr.read()}")
+            seen += piece
+        return seen
+
+    def interrupt_compile(self, number, expected):
+        self.build(self.app(), packs=[self.buildpack("good", compile=FILL)])
+        head = {path: path.read_bytes() for path in self.objects("apps/demo/cache")}
+        process, report = self.start_build(self.buildpack("hang", compile=HANG))
+        self.wait_for_output(process, b"now-hanging")
+        began = time.monotonic()
+        process.send_signal(number)
+        outcome = self.finish(process, report=report, timeout=PATIENCE)
+        self.assertLess(time.monotonic() - began, 15)
+        self.assertEqual(outcome.code, expected, str(outcome))
+        self.assertEqual(outcome.report["outcome"], "failed")
+        self.assertEqual({path: path.read_bytes() for path in self.objects("apps/demo/cache")}, head)
+        self.assert_nothing_left()
+        self.build(self.app(), packs=[self.buildpack("good", compile=CHECK)])
+
+    def test_ctrl_c(self):
+        self.interrupt_compile(signal.SIGINT, 130)
+
+    def test_sigterm(self):
+        self.interrupt_compile(signal.SIGTERM, 143)
+
+    def test_a_payload_that_ignores_sigterm_is_killed(self):
+        process, report = self.start_build(self.buildpack(compile="trap '' TERM INT HUP; echo now-hanging; while :; do sleep 1; done"))
+        self.wait_for_output(process, b"now-hanging")
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(self.finish(process, report=report, timeout=PATIENCE).code, 143)
+
+    def test_in_detect(self):
+        pack = self.buildpack(detect="echo in-detect >&2; sleep 1000")
+        process, _ = self.start_build(pack)
+        eventually(lambda: any(b"in-detect" in command for command in self.command_lines()), "detect runs", 20)
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(self.finish(process, timeout=PATIENCE).code, 130)
+
+    def command_lines(self):
+        for entry in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{entry}/environ", "rb") as environment, open(f"/proc/{entry}/cmdline", "rb") as line:
+                    command = line.read()
+                    if b"detect" in command or b"sleep\x001000" in command:
+                        yield command + b" in-detect" + environment.read()[:0]
+            except OSError:
+                continue
+
+    def test_sigkill_in_the_middle_of_compile(self):
+        self.build(self.app(), packs=[self.buildpack("good", compile=FILL)])
+        process, _ = self.start_build(self.buildpack("hang", compile=HANG))
+        self.wait_for_output(process, b"now-hanging")
+        process.kill()
+        process.communicate(timeout=PATIENCE)
+        self.running_processes.clear()
+        eventually(lambda: not self.leftover_processes(), "the build's processes are gone", 15)
+        self.build(self.app(), packs=[self.buildpack("good", compile=CHECK)])
+        self.assert_nothing_left()
+
+    def test_sigkill_in_the_middle_of_a_save_leaves_the_old_cache_or_the_new(self):
+        change = ('head -c 25000000 /dev/urandom >"$2/data"; sha256sum <"$2/data" >"$2/sum"; echo "$RANDOM" >"$2/state"\n'
+                  'for i in $(seq 300); do echo "$i $RANDOM" >"$2/f$i"; done; echo compiled')
+        check = '[ "$(sha256sum <"$2/data")" = "$(cat "$2/sum")" ] && [ "$(ls "$2" | wc -l)" = 303 ] && echo "state=[whole]"'
+        self.build(self.app(), packs=[self.buildpack("change", compile=change)])
+        for step in range(4):
+            published = len(self.builds())
+            before = len(self.objects("apps/demo/cache"))
+            process, _ = self.start_build(self.buildpack("change", compile=change))
+            drain = threading.Thread(target=process.stdout.read, daemon=True)
+            drain.start()
+            eventually(lambda: process.poll() is not None or len(self.builds()) > published, "the slug is published")
+            if step % 2:
+                eventually(lambda: process.poll() is not None or len(self.objects("apps/demo/cache")) != before, "uploads")
+            process.kill()
+            process.wait(timeout=PATIENCE)
+            drain.join()
+            self.running_processes.clear()
+            outcome = self.build(self.app(), "--cache", "read-only", packs=[self.buildpack("change", compile=check)])
+            self.assertEqual((outcome.restore["outcome"], outcome.said("state")), ("hit", "whole"))
+        outcome = self.build(self.app(), packs=[self.buildpack("change", compile=change)])
+        self.assertEqual(outcome.save["outcome"], "saved")
+
+    def test_a_signal_after_the_publish_ends_the_save_and_not_the_success(self):
+        pack = self.buildpack(compile='head -c 150000000 /dev/urandom >"$2/data"')
+        process, report = self.start_build(pack)
+        drain = threading.Thread(target=process.stdout.read, daemon=True)
+        drain.start()
+        eventually(lambda: process.poll() is not None or any((path / "Procfile").exists() for path in self.builds()), "published")
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=PATIENCE)
+        drain.join()
+        outcome = self.finish(process, report=report)
+        self.assertEqual(outcome.code, 0, str(outcome))
+        self.assertEqual(outcome.report["outcome"], "succeeded")
+        self.assertIn(outcome.save["outcome"], ("late", "failed", "saved", "not-run"))
+
+    def test_a_log_that_nobody_reads_any_more_does_not_fail_the_build(self):
+        process, report = self.start_build(self.buildpack(compile='for i in $(seq 2000); do echo "line $i"; done'))
+        process.stdout.close()
+        process.wait(timeout=PATIENCE)
+        process.stdout = None
+        self.assertEqual(self.finish(process, report=report).code, 0)
+
+
+class SideBySide(EndToEnd):
+    def together(self, apps, compile):
+        pack = self.buildpack(compile=compile)
+        started = []
+        for number, app in enumerate(apps):
+            report = self.root / "cache-home" / f"report-{number}.json"
+            process = self.start("build", self.app(name=f"source-{number}"), "--app", app, "--buildpack", pack, "--report", report)
+            started.append((process, report))
+        outcomes = [None] * len(started)
+
+        def wait(number, process, report):
+            outcomes[number] = self.finish(process, report=report)
+
+        threads = [threading.Thread(target=wait, args=(number, *one)) for number, one in enumerate(started)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for outcome in outcomes:
+            self.assert_ok(outcome)
+        return outcomes
+
+    MEET = ('mark=$(cat /proc/sys/kernel/random/uuid); for i in $(seq 40); do echo "$mark" >"$1/mark"; echo "$mark" >"$2/mark"\n'
+            'echo "$mark" >/tmp/fixed-name; echo "$mark" >"$HOME/mark"; sleep 0.02\n'
+            '[ "$(cat "$1/mark" "$2/mark" /tmp/fixed-name "$HOME/mark" | sort -u)" = "$mark" ] || { echo MET; exit 1; }; done')
+
+    def test_builds_of_different_apps_never_meet(self):
+        self.together(["one", "two", "three"], self.MEET)
+        self.assert_nothing_left()
+
+    def test_builds_of_the_same_app_never_meet(self):
+        outcomes = self.together(["demo", "demo", "demo"], self.MEET)
+        self.assertIn("saved", [outcome.save["outcome"] for outcome in outcomes])
+        for outcome in outcomes:
+            self.assertIn(outcome.save["outcome"], ("saved", "superseded", "unchanged"))
+        self.assertEqual(len(self.builds()), 3)
+        self.assertEqual(self.build(self.app(), packs=[self.buildpack(compile='[ -s "$2/mark" ]')]).restore["outcome"], "hit")
+
+
+if __name__ == "__main__":
+    main()
