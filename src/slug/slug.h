@@ -14,9 +14,9 @@
 namespace hearth::slug {
 
 struct Options {
-  int compression_level = 6;                                    // gzip's 1 (fast) to 9
-  unsigned threads = 0;                                         // 0: one per core
-  std::uint64_t hard_limit = std::uint64_t{500} * 1000 * 1000;  // compressed bytes; above: the file is kept, over_limit
+  int compression_level = 6;  // gzip's 1 (fast) to 9
+  unsigned threads = 0;       // 0: one per core
+  std::uint32_t owner = 0;    // uid and gid of every entry
 };
 
 struct Slug {
@@ -25,19 +25,22 @@ struct Slug {
   util::Digest sha256;      // of the compressed file
 };
 
-// Writes the tar of `app_dir` ("./…" names, sorted bytewise, owner 0/0 without names, mtimes of whole seconds as they
-// are on disk, no setuid or setgid bit, hard links kept, sockets and fifos left out, .git at the top left out) to
-// `file`. The same tree gives the same bytes, whatever the number of threads. Follows no link, changes nothing in
-// app_dir.
+// Writes the tar of `app_dir` ("./…" names without "./" itself, sorted bytewise, no user names, mtimes of whole seconds
+// as they are on disk, no setuid or setgid bit, hard links kept, holes filled, sockets, fifos and devices left out,
+// .git at the top left out) to `file`, of any size: comparing it with a limit is the caller's. The same tree gives the
+// same bytes, whatever the number of threads. Follows no link, changes nothing in app_dir. A tree that changes
+// meanwhile is an error that names the path. On failure there is no file.
 Result<Slug> write(const std::filesystem::path& app_dir, const std::filesystem::path& file, const Options& options,
                    std::stop_token stop);
 
 // Removes what the ignore file at `app_dir/<name>` matches: Heroku's .slugignore rules (like .gitignore without '!';
-// blank and '#' lines skipped; a leading '/' anchors; a trailing '/' means directories). No such file: nothing happens.
-// Returns the number of entries removed.
+// blank, '#' and '!' lines skipped; a slash at the beginning or in the middle anchors; a trailing '/' means
+// directories). No such file: nothing happens. An ignore file that is no regular file of at most 1 MiB is invalid.
+// Follows no link. Returns the number of entries removed, with those below removed directories.
 Result<std::uint64_t> apply_ignore_file(const std::filesystem::path& app_dir, const std::string& name);
 
-// The `count` directories (at most two levels deep) that hold the most bytes, largest first, for the size warning.
+// The `count` directories (at most two levels deep) that hold the most bytes, largest first, for the size warning; .git
+// at the top does not count. Whatever cannot be read is missing in the sums.
 std::vector<std::pair<std::string, std::uint64_t>> largest_directories(const std::filesystem::path& app_dir,
                                                                        std::size_t count);
 
