@@ -1,6 +1,9 @@
 #include "store/contract.h"
+#include "store/local_factory.h"
 #include "store/memory_store.h"
 #include "store/metered.h"
+#include "store/open.h"
+#include "store/retrying.h"
 #include "support/faulty_store.h"
 
 namespace hearth::store {
@@ -23,10 +26,26 @@ StoreUnderTest faultless() {
   return {inner, std::make_unique<support::FaultyStore>(*inner)};
 }
 
+StoreUnderTest retrying() {
+  return {nullptr, std::make_unique<Retrying>(std::make_unique<MemoryStore>(), RetryPolicy{}, nullptr)};
+}
+
+StoreUnderTest local() {
+  auto directory = temporary_directory();
+  return {directory, open_local(directory->path())};
+}
+
+StoreUnderTest opened() {
+  auto directory = temporary_directory();
+  return {directory, open("file://" + directory->path().native() + "/new").value().store};
+}
+
 INSTANTIATE_TEST_SUITE_P(All, StoreContract,
                          testing::Values(StoreFactory{"memory", memory},
                                          StoreFactory{"memory_without_compare_and_swap", without_swap},
-                                         StoreFactory{"metered", metered}, StoreFactory{"faultless", faultless}),
+                                         StoreFactory{"metered", metered}, StoreFactory{"faultless", faultless},
+                                         StoreFactory{"retrying", retrying}, StoreFactory{"local", local},
+                                         StoreFactory{"opened", opened}),
                          [](const auto& made) { return made.param.name; });
 
 }  // namespace

@@ -1,0 +1,101 @@
+#include "store/open.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "store/contract.h"
+#include "store/local_factory.h"
+
+namespace hearth::store {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+// Sets a variable of the environment for one test.
+class Variable {
+ public:
+  Variable(const char* name, const char* value) : name_(name) {
+    if (const char* old = std::getenv(name)) old_ = old;
+    if (value != nullptr) ::setenv(name, value, 1);
+    if (value == nullptr) ::unsetenv(name);
+  }
+  Variable(const Variable&) = delete;
+  Variable& operator=(const Variable&) = delete;
+  ~Variable() {
+    if (old_) ::setenv(name_, old_->c_str(), 1);
+    if (!old_) ::unsetenv(name_);
+  }
+
+ private:
+  const char* name_;
+  std::optional<std::string> old_;
+};
+
+TEST(Open, TakesAPathAndAUrlOfTheSameDirectory) {
+  const auto directory = temporary_directory();
+  const std::string path = directory->path().native() + "/with space/%41";
+  auto by_path = open(path);
+  ASSERT_TRUE(by_path) << by_path.error().message;
+  ASSERT_TRUE(by_path->store->put(key("a"), bytes_of("1"), Condition::none(), {}));
+  for (const char* scheme : {"file://", "file://localhost"}) {
+    auto by_url = open(scheme + directory->path().native() + "/with%20space/%2541/");
+    ASSERT_TRUE(by_url) << by_url.error().message;
+    EXPECT_TRUE(by_url->store->get(key("a"), {}, {}));
+    EXPECT_EQ(by_url->store->description(), "file://" + path);
+    EXPECT_EQ(by_url->meter->read().bytes_in, 1U);
+  }
+}
+
+TEST(Open, CreatesADirectoryForItsOwnerAlone) {
+  const auto directory = temporary_directory();
+  ASSERT_TRUE(open((directory->path() / "new" / "store").native()));
+  const auto mode = std::filesystem::status(directory->path() / "new" / "store").permissions();
+  EXPECT_EQ(mode, std::filesystem::perms::owner_all);
+}
+
+TEST(Open, RefusesWhatItCannotUse) {
+  for (const char* url : {"", "relative/path", "file:/x", "file://host/x", "file://x", "file:///a?b", "file:///a#b",
+                          "file:///%zz", "file:///a%00b", "user:secret@host", "FILE:///x"}) {
+    const auto opened = open(url);
+    ASSERT_FALSE(opened) << url;
+    EXPECT_EQ(opened.error().kind, ErrorKind::invalid) << url;
+    EXPECT_THAT(opened.error().message, Not(HasSubstr("secret")));
+  }
+}
+
+TEST(Open, NamesTheKnownSchemes) {
+  for (const char* scheme : {"s3", "gs", "azblob", "swift"}) {
+    const auto opened = open(std::string(scheme) + "://user:secret@bucket/prefix");
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error().kind, ErrorKind::invalid);
+    EXPECT_EQ(opened.error().message, std::string(scheme) + ":// is not supported by this version; known: file://");
+  }
+}
+
+TEST(DefaultUrl, FollowsXdg) {
+  const Variable home("HOME", "/home/ann");
+  {
+    const Variable data("XDG_DATA_HOME", "/data/a b%");
+    EXPECT_EQ(default_url().value(), "file:///data/a%20b%25/hearth/store");
+  }
+  for (const char* value : {static_cast<const char*>(nullptr), "", "relative"}) {
+    const Variable data("XDG_DATA_HOME", value);
+    EXPECT_EQ(default_url().value(), "file:///home/ann/.local/share/hearth/store");
+  }
+}
+
+TEST(DefaultUrl, NeedsOneOfTheVariables) {
+  const Variable home("HOME", nullptr);
+  const Variable data("XDG_DATA_HOME", nullptr);
+  const auto url = default_url();
+  ASSERT_FALSE(url);
+  EXPECT_EQ(url.error().kind, ErrorKind::invalid);
+  EXPECT_THAT(url.error().message, AllOf(HasSubstr("HOME"), HasSubstr("XDG_DATA_HOME")));
+}
+
+}  // namespace
+}  // namespace hearth::store

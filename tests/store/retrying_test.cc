@@ -1,0 +1,179 @@
+#include "store/retrying.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "store/contract.h"
+#include "store/memory_store.h"
+#include "support/faulty_store.h"
+
+namespace hearth::store {
+namespace {
+
+using std::chrono::milliseconds;
+using support::FaultyStore;
+using support::LastMutation;
+using support::Verb;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+// Time passes only by waiting; chance is always the greatest.
+class RetryingTest : public testing::Test {
+ protected:
+  Retrying retrying(const RetryPolicy& policy = {}) {
+    auto faulty = std::make_unique<FaultyStore>(memory_);
+    faulty_ = faulty.get();
+    RetryClock clock;
+    clock.now = [this] { return now_; };
+    clock.wait = [this](std::chrono::nanoseconds time, const std::stop_token& stop) -> Result<void> {
+      if (stop.stop_requested()) return fail(ErrorKind::cancelled, "stopped");
+      waits_.push_back(std::chrono::round<milliseconds>(time).count());
+      now_ += time;
+      if (while_waiting_) while_waiting_();
+      return {};
+    };
+    clock.chance = [] { return 1.0; };
+    return {std::move(faulty), policy, [this] { ++retries_; }, clock};
+  }
+
+  MemoryStore memory_;
+  FaultyStore* faulty_ = nullptr;
+  std::chrono::steady_clock::time_point now_;
+  std::vector<long> waits_;
+  int retries_ = 0;
+  std::function<void()> while_waiting_;
+};
+
+TEST_F(RetryingTest, TriesAgainWithGrowingBounds) {
+  Retrying store = retrying({5, milliseconds(100), milliseconds(300), milliseconds(10'000)});
+  faulty_->refuse(Verb::get, ErrorKind::unavailable);
+  EXPECT_EQ(store.get(key("a"), {}, {}).error().kind, ErrorKind::unavailable);
+  EXPECT_THAT(waits_, ElementsAre(100, 200, 300, 300));
+  EXPECT_EQ(retries_, 4);
+}
+
+TEST_F(RetryingTest, WaitsForTheShareOfTheBoundThatChanceGives) {
+  double share = 0.25;
+  RetryClock clock;
+  clock.now = [this] { return now_; };
+  clock.wait = [this](std::chrono::nanoseconds time, const std::stop_token&) -> Result<void> {
+    waits_.push_back(std::chrono::round<milliseconds>(time).count());
+    return {};
+  };
+  clock.chance = [&] { return share += 0.25; };
+  auto faulty = std::make_unique<FaultyStore>(memory_);
+  faulty->refuse(Verb::stat, ErrorKind::unavailable);
+  Retrying store(std::move(faulty), {3, milliseconds(100), milliseconds(1000), milliseconds(10'000)}, nullptr, clock);
+  EXPECT_FALSE(store.stat(key("a"), {}));
+  EXPECT_THAT(waits_, ElementsAre(50, 150));
+}
+
+TEST_F(RetryingTest, EndsWithTheTotalBudget) {
+  Retrying store = retrying({100, milliseconds(100), milliseconds(1000), milliseconds(1000)});
+  faulty_->refuse(Verb::stat, ErrorKind::unavailable);
+  EXPECT_EQ(store.stat(key("a"), {}).error().kind, ErrorKind::unavailable);
+  EXPECT_THAT(waits_, ElementsAre(100, 200, 400));
+}
+
+TEST_F(RetryingTest, SucceedsOnceTheStoreAnswers) {
+  Retrying store = retrying();
+  ASSERT_TRUE(memory_.put(key("a"), bytes_of("1"), Condition::none(), {}));
+  faulty_->refuse(Verb::get, ErrorKind::unavailable);
+  while_waiting_ = [&] { faulty_->forgive(); };
+  const auto object = store.get(key("a"), {}, {});
+  ASSERT_TRUE(object);
+  EXPECT_EQ(text_of(object->bytes), "1");
+  EXPECT_EQ(retries_, 1);
+}
+
+TEST_F(RetryingTest, OnlyUnavailableIsTriedAgain) {
+  Retrying store = retrying();
+  for (const ErrorKind kind : {ErrorKind::not_found, ErrorKind::conflict, ErrorKind::denied, ErrorKind::corrupt,
+                               ErrorKind::invalid, ErrorKind::cancelled, ErrorKind::io}) {
+    faulty_->refuse(Verb::remove, kind);
+    EXPECT_EQ(store.remove(key("a"), {}).error().kind, kind);
+  }
+  EXPECT_THAT(waits_, IsEmpty());
+}
+
+TEST_F(RetryingTest, AStopEndsTheWaiting) {
+  Retrying store = retrying();
+  std::stop_source source;
+  faulty_->refuse(Verb::get, ErrorKind::unavailable);
+  while_waiting_ = [&] { source.request_stop(); };
+  EXPECT_EQ(store.get(key("a"), {}, source.get_token()).error().kind, ErrorKind::cancelled);
+  EXPECT_EQ(waits_.size(), 1U);
+}
+
+TEST_F(RetryingTest, ItsOwnLostSuccessIsNoConflict) {
+  Retrying store = retrying();
+  faulty_->die_after(0, LastMutation::unacknowledged);
+  while_waiting_ = [&] { faulty_->revive(); };
+  const auto created = store.put(key("a"), bytes_of("mine"), Condition::if_absent(), {});
+  ASSERT_TRUE(created) << created.error().message;
+  EXPECT_EQ(*created, memory_.stat(key("a"), {})->version);
+  faulty_->die_after(0, LastMutation::unacknowledged);
+  const auto replaced = store.put(key("a"), bytes_of("mine, later"), Condition::if_version(*created), {});
+  ASSERT_TRUE(replaced) << replaced.error().message;
+  EXPECT_EQ(*replaced, memory_.stat(key("a"), {})->version);
+  EXPECT_EQ(memory_.stat(key("a"), {})->size, 11U);
+}
+
+TEST_F(RetryingTest, SomebodyElsesSuccessIsAConflict) {
+  for (const std::string_view theirs : {"them", "longer than mine", ""}) {
+    Retrying store = retrying();
+    faulty_->die_after(0, LastMutation::lost);
+    while_waiting_ = [&] {
+      faulty_->revive();
+      ASSERT_TRUE(memory_.put(key("a"), bytes_of(theirs), Condition::none(), {}));
+    };
+    ASSERT_TRUE(memory_.remove(key("a"), {}));
+    const auto created = store.put(key("a"), bytes_of("mine"), Condition::if_absent(), {});
+    ASSERT_FALSE(created);
+    EXPECT_EQ(created.error().kind, ErrorKind::conflict);
+  }
+}
+
+TEST_F(RetryingTest, AConflictWithoutAnUnclearAnswerIsOne) {
+  Retrying store = retrying();
+  ASSERT_TRUE(memory_.put(key("a"), bytes_of("mine"), Condition::none(), {}));
+  const auto created = store.put(key("a"), bytes_of("mine"), Condition::if_absent(), {});
+  ASSERT_FALSE(created);
+  EXPECT_EQ(created.error().kind, ErrorKind::conflict);
+}
+
+// Breaks off in the middle of the first listing.
+class BrokenList : public MemoryStore {
+ public:
+  Result<void> list(const Prefix& listed, const Visitor& visit, std::stop_token stop) override {
+    int shown = 0;
+    const bool breaks = !broke_;
+    return MemoryStore::list(
+        listed,
+        [&](const ObjectInfo& info) -> Result<void> {
+          if (breaks && ++shown == 3) {
+            broke_ = true;
+            return fail(ErrorKind::unavailable, "the connection broke");
+          }
+          return visit(info);
+        },
+        std::move(stop));
+  }
+
+ private:
+  bool broke_ = false;
+};
+
+TEST(RetryingList, VisitsNothingTwice) {
+  auto inner = std::make_unique<BrokenList>();
+  for (const char* name : {"a", "b", "c", "d"}) {
+    ASSERT_TRUE(inner->put(key(name), bytes_of("1"), Condition::none(), {}));
+  }
+  RetryClock clock = RetryClock::real();
+  clock.chance = [] { return 0.0; };
+  Retrying store(std::move(inner), {}, nullptr, clock);
+  EXPECT_THAT(keys_below(store, ""), ElementsAre("a", "b", "c", "d"));
+}
+
+}  // namespace
+}  // namespace hearth::store
