@@ -31,7 +31,9 @@ std::string_view name(Network network);
 
 // Per command and everything that it starts.
 struct Limits {
-  std::uint64_t processes = 8192;                      // processes and threads of the build uid in this sandbox
+  // Processes and threads. The kernel counts those of a user over the whole machine, so what the build uid runs when
+  // the command starts is added. Does not hold for root (level plain).
+  std::uint64_t processes = 8192;
   std::uint64_t file_bytes = std::uint64_t{20} << 30;  // largest file that can be written
   std::uint64_t open_files = 65536;
   std::chrono::milliseconds grace{5000};  // between TERM and KILL
@@ -43,14 +45,16 @@ struct Bind {
   std::filesystem::path inside;
 };
 
+// The owner() must be able to walk to every host path in it (mode bits of the directories on the way): else invalid.
 struct Config {
   std::filesystem::path tmp_dir;  // host directory that is /tmp inside, writable; holds build/, cache/, env/, …
   std::filesystem::path app_dir;  // host directory that is /app (HOME) inside, writable
   std::optional<std::filesystem::path> stack_root;  // a root file system to build in, instead of the host's /usr
   Network network = Network::on;
-  std::optional<std::uint16_t> published_port;  // reachable from the host's 127.0.0.1 under the same number
+  // A command's TCP port on 0.0.0.0 that the host reaches at 127.0.0.1 under the same number. In use: invalid.
+  std::optional<std::uint16_t> published_port;
   std::vector<Bind> read_only;
-  std::vector<Bind> sockets;  // unix sockets offered to the command (an ssh-agent)
+  std::vector<Bind> sockets;  // unix sockets offered to the command (an ssh-agent); owner() must be allowed to write
   uid_t build_uid = 2000;     // and gid; what root becomes. Ignored where we are not root
   Limits limits;
 };
@@ -73,7 +77,7 @@ using Sink = std::function<void(std::string_view bytes)>;
 
 struct Exit {
   int code = 0;          // exit code; 128 + signal where a signal ended it
-  int signal = 0;        // 0, or the signal
+  int signal = 0;        // 0, or the signal; at level bwrap taken from a code above 128, as shells tell it
   bool stopped = false;  // ended because the stop token was triggered
 };
 
@@ -103,7 +107,9 @@ class Sandbox {
 };
 
 // `wanted` absent: the best of bwrap and uid that works here; neither: denied, and the message says why and names
-// `--sandbox plain`. A level asked for by name that does not work here is denied.
+// `--sandbox plain`. A level asked for by name that does not work here is denied. Level uid while another sandbox has
+// the build uid: conflict. Network::off that cannot be had is an error, Network::on a warning(). Tries the level out
+// (about 50 ms, 100 ms more for Network::on), so keep the sandbox for all commands of a build.
 Result<std::unique_ptr<Sandbox>> open(std::optional<Level> wanted, const Config& config);
 
 }  // namespace hearth::sandbox
