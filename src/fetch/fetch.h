@@ -17,8 +17,8 @@ namespace hearth::fetch {
 
 // How git is run: unprivileged, in a sandbox of its own, with nothing but this environment.
 struct GitAccess {
-  sandbox::Sandbox* sandbox = nullptr;  // its tmp_dir holds `scratch`
-  std::filesystem::path scratch;        // host directory below the sandbox's tmp_dir, writable by its owner
+  sandbox::Sandbox* sandbox = nullptr;  // its tmp_dir holds `scratch`; needs the network, and no bind of its own
+  std::filesystem::path scratch;        // host directory below the sandbox's tmp_dir; made if it is absent
   std::vector<std::pair<std::string, std::string>> environment;  // SSH_AUTH_SOCK, GIT_SSH_COMMAND, proxies, CA files
 };
 
@@ -31,9 +31,17 @@ enum class Submodules { leave, fetch };
 // Checks the reference out into the new directory `destination`, without .git. Shallow first; the full history only
 // where the server does not give the revision otherwise. A revision that does not exist is not_found, an unreachable
 // remote unavailable; the message names the masked URL, and git's own last line.
-// The repository's own configuration, hooks, filters and attributes-driven programs are not obeyed.
+// The repository's own configuration, hooks, filters and attributes-driven programs are not obeyed. Everything in
+// `destination` belongs to the sandbox's owner, and has the time of the checkout.
+// A local repository's objects and refs are copied for git first, so that it may be one that the build user cannot
+// read; its submodules come from where they are checked out in it. Other submodules may name https and ssh only (and
+// http, where the reference does).
 Result<Checkout> fetch_git(const GitAccess& access, const Reference& reference,
                            const std::filesystem::path& destination, Submodules submodules, std::stop_token stop);
+
+// The full sha that the remote's branch, tag or (without revision) HEAD stands at now; a full sha is returned as it is,
+// unasked. What is neither branch nor tag is not_found, and may still be an abbreviated sha.
+Result<std::string> remote_revision(const GitAccess& access, const Reference& reference, std::stop_token stop);
 
 // Downloads and unpacks into the new directory `destination`, a sole top folder stripped.
 Result<Checkout> fetch_tarball(const Reference& reference, const std::filesystem::path& destination,

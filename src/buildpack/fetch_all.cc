@@ -1,0 +1,130 @@
+#include <unistd.h>
+
+#include "buildpack/app_files.h"
+#include "buildpack/kept.h"
+#include "buildpack/resolve.h"
+#include "buildpack/selection.h"
+#include "util/copy_tree.h"
+#include "util/file.h"
+
+namespace hearth::buildpack {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A buildpack is small; whatever is larger is a mistake or an attack.
+constexpr util::UnpackLimits kTarballLimits{.entries = 200'000, .bytes = std::uint64_t{4} << 30};
+
+Result<void> copy_directory(const fs::path& from, const Buildpack& buildpack, const FetchPlan& plan,
+                            const std::stop_token& stop) {
+  return util::copy_tree(from, buildpack.directory, {.owner = plan.owner, .leave_out = {".git"}}, stop);
+}
+
+Result<void> get_directory(const fetch::Reference& reference, fetch::Origin origin, const FetchPlan& plan,
+                           const Buildpack& buildpack, const std::stop_token& stop) {
+  constexpr std::string_view kExpected =
+      "expected a git URL (https://, ssh://, git@host:path), a tarball URL or a directory";
+  fs::path from = reference.location;
+  if (origin == fetch::Origin::app_named) {
+    auto inside = app_directory(plan.app_dir, reference.location);
+    if (!inside && inside.error().kind == ErrorKind::not_found)
+      return fail(ErrorKind::not_found, "neither a known alias nor a directory in the app; {}", kExpected);
+    from = TRY(std::move(inside));
+  } else if (std::error_code ignored; !fs::is_directory(from, ignored)) {
+    return fail(fs::exists(from, ignored) ? ErrorKind::invalid : ErrorKind::not_found, "no such directory; {}",
+                kExpected);
+  }
+  return copy_directory(from, buildpack, plan, stop);
+}
+
+Result<std::string> get_git(const fetch::Reference& reference, const FetchPlan& plan, const Buildpack& buildpack,
+                            const std::stop_token& stop) {
+  const Kept kept(plan.store_dir, plan.store_bytes);
+  auto revision = fetch::remote_revision(plan.git, reference, stop);
+  if (!revision && revision.error().kind != ErrorKind::not_found) return revision;
+  if (revision && TRY(kept.copy_out(reference.location, *revision, buildpack.directory, plan.owner, stop)))
+    return revision;
+  auto checkout = TRY(fetch::fetch_git(plan.git, reference, buildpack.directory, fetch::Submodules::leave, stop));
+  // Without a kept copy the next build fetches again; that is no reason to fail this one.
+  (void)kept.keep(reference.location, checkout.revision, buildpack.directory, stop);
+  return std::move(checkout.revision);
+}
+
+// A tarball's revision is known only when it is here, so it always comes anew.
+Result<std::string> get_tarball(const fetch::Reference& reference, const FetchPlan& plan, const Buildpack& buildpack,
+                                const std::stop_token& stop) {
+  const util::UnpackOptions options{.limits = kTarballLimits,
+                                    .mtimes = util::Mtimes::as_stored,
+                                    .top_folder = util::TopFolder::strip_if_sole,
+                                    .owner = plan.owner,
+                                    .leave_out = {}};
+  auto checkout = TRY(fetch::fetch_tarball(reference, buildpack.directory, options, stop));
+  return std::move(checkout.revision);
+}
+
+Result<Buildpack> get(const std::string& text, std::size_t number, const Choice& choice, const Request& request,
+                      const FetchPlan& plan, const std::stop_token& stop) {
+  const auto origin = choice.named == Named::command_line ? fetch::Origin::operator_named : fetch::Origin::app_named;
+  const bool aliased = alias(text, request.aliases).has_value();
+  const fetch::Reference reference = TRY(resolve(text, request.aliases, origin));
+  Buildpack buildpack{.name = short_name(reference.location),
+                      .source = fetch::masked(reference.location),
+                      .revision = "",
+                      .directory = {}};
+  buildpack.directory = plan.checkout_dir / fmt::format("{:02}-{}", number, buildpack.name);
+  switch (reference.medium) {
+    case fetch::Medium::directory:
+      TRY(get_directory(reference, aliased ? fetch::Origin::operator_named : origin, plan, buildpack, stop));
+      break;
+    case fetch::Medium::git:
+      buildpack.revision = TRY(get_git(reference, plan, buildpack, stop));
+      break;
+    case fetch::Medium::tarball:
+      buildpack.revision = TRY(get_tarball(reference, plan, buildpack, stop));
+      break;
+  }
+  return buildpack;
+}
+
+// Folders with a `bin`, in name order.
+Result<std::vector<Buildpack>> get_installed(const Request& request, const FetchPlan& plan,
+                                             const std::stop_token& stop) {
+  std::vector<Buildpack> buildpacks;
+  if (request.installed.empty()) return buildpacks;
+  std::vector<fs::path> folders;
+  std::error_code error;
+  fs::directory_iterator entries(request.installed, error);
+  if (error) return fail_errno(error.value(), fmt::format("buildpacks directory {}", request.installed.native()));
+  for (; entries != fs::directory_iterator(); entries.increment(error)) {
+    std::error_code ignored;
+    const fs::path& path = entries->path();
+    if (!path.filename().native().starts_with('.') && fs::is_directory(path / "bin", ignored)) folders.push_back(path);
+  }
+  if (error) return fail_errno(error.value(), request.installed.native());
+  std::ranges::sort(folders);
+  for (const fs::path& folder : folders) {
+    const std::string name = folder.filename().string();
+    Buildpack buildpack{.name = name, .source = folder.string(), .revision = "", .directory = {}};
+    buildpack.directory = plan.checkout_dir / fmt::format("{:02}-{}", buildpacks.size() + 1, short_name(name));
+    TRY(within(fmt::format("buildpack {}", folder.native()), copy_directory(folder, buildpack, plan, stop)));
+    buildpacks.push_back(std::move(buildpack));
+  }
+  return buildpacks;
+}
+
+}  // namespace
+
+Result<std::vector<Buildpack>> fetch_all(const Choice& choice, const Request& request, const FetchPlan& plan,
+                                         std::stop_token stop) {
+  TRY(util::make_directories(plan.checkout_dir));
+  if (choice.named == Named::detection) return get_installed(request, plan, stop);
+  std::vector<Buildpack> buildpacks;
+  for (const std::string& text : choice.references) {
+    auto buildpack = TRY(within(fmt::format("buildpack {} (from {})", fetch::masked(text), name(choice.named)),
+                                get(text, buildpacks.size() + 1, choice, request, plan, stop)));
+    buildpacks.push_back(std::move(buildpack));
+  }
+  return buildpacks;
+}
+
+}  // namespace hearth::buildpack

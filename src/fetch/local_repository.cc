@@ -1,0 +1,125 @@
+#include "fetch/local_repository.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "util/copy_tree.h"
+#include "util/file.h"
+#include "util/text.h"
+
+namespace hearth::fetch {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uint64_t kMaxRefs = std::uint64_t{256} << 20;
+constexpr std::uint64_t kMaxPointer = 8192;
+
+bool is_git_directory(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_regular_file(path / "HEAD", ignored) && fs::is_directory(path / "objects", ignored);
+}
+
+// What a file of one line ("gitdir: <path>", or a path alone) points to.
+Result<fs::path> pointed_to(const fs::path& file) {
+  const std::string text = TRY(util::read_file(file, kMaxPointer));
+  std::string_view target = util::trim(text);
+  if (target.starts_with("gitdir:")) target = util::trim(target.substr(7));
+  return file.parent_path() / target;
+}
+
+struct Layout {
+  fs::path own;     // HEAD
+  fs::path common;  // objects, refs: the main repository's, for a worktree
+};
+
+Result<Layout> layout_of(const fs::path& path) {
+  std::error_code ignored;
+  fs::path own = path;
+  if (fs::is_regular_file(path / ".git", ignored)) {
+    own = TRY(pointed_to(path / ".git"));
+  } else if (fs::exists(path / ".git", ignored)) {
+    own = path / ".git";
+  }
+  if (fs::is_regular_file(own / "commondir", ignored)) {
+    fs::path common = TRY(pointed_to(own / "commondir"));
+    return Layout{own, std::move(common)};
+  }
+  if (!is_git_directory(own)) return fail(ErrorKind::not_found, "{} is no git repository", path.native());
+  return Layout{own, own};
+}
+
+// The object format cannot be told from the objects; it is the only line of the configuration that counts.
+std::string configuration(const fs::path& common) {
+  const auto text = util::read_file(common / "config", std::uint64_t{1} << 20);
+  const bool sha256 = text && text->find("objectformat = sha256") != std::string::npos;
+  return sha256 ? "[core]\n\trepositoryformatversion = 1\n\tbare = true\n[extensions]\n\tobjectformat = sha256\n"
+                : "[core]\n\trepositoryformatversion = 0\n\tbare = true\n";
+}
+
+Result<void> give(const fs::path& path, std::optional<uid_t> owner) {
+  if (owner && chown(path.c_str(), *owner, *owner) != 0) return fail_errno(errno, path.native());
+  return {};
+}
+
+Result<void> copy_file(const fs::path& from, const fs::path& to, std::optional<uid_t> owner) {
+  std::error_code ignored;
+  if (!fs::is_regular_file(from, ignored)) return {};
+  const std::string bytes = TRY(util::read_file(from, kMaxRefs));
+  TRY(util::write_file(to, bytes));
+  return give(to, owner);
+}
+
+Result<void> copy_git_directory(const Layout& layout, const fs::path& to, std::optional<uid_t> owner,
+                                const std::stop_token& stop) {
+  std::error_code ignored;
+  if (fs::exists(layout.common / "objects/info/alternates", ignored)) {
+    return fail(ErrorKind::invalid,
+                "{} borrows objects from another repository; run git repack -a -d in it and remove "
+                "objects/info/alternates",
+                layout.common.native());
+  }
+  TRY(util::make_directories(to));
+  const util::CopyOptions options{.owner = owner, .leave_out = {}};
+  for (const char* name : {"objects", "refs"}) {
+    if (fs::is_directory(layout.common / name, ignored)) {
+      TRY(util::copy_tree(layout.common / name, to / name, options, stop));
+    }
+  }
+  for (const char* name : {"packed-refs", "shallow"}) TRY(copy_file(layout.common / name, to / name, owner));
+  TRY(copy_file(layout.own / "HEAD", to / "HEAD", owner));
+  TRY(util::write_file(to / "config", configuration(layout.common)));
+  TRY(give(to / "config", owner));
+  return give(to, owner);
+}
+
+}  // namespace
+
+Result<void> copy_repository(const fs::path& path, const fs::path& to, std::optional<uid_t> owner,
+                             std::stop_token stop) {
+  const Layout layout = TRY(layout_of(path));
+  return copy_git_directory(layout, to, owner, stop);
+}
+
+Result<std::map<std::string, fs::path>> copy_submodules(const fs::path& path, const fs::path& to,
+                                                        std::optional<uid_t> owner, std::stop_token stop) {
+  std::map<std::string, fs::path> copies;
+  const Layout layout = TRY(layout_of(path));
+  const fs::path modules = layout.common / "modules";
+  std::error_code error;
+  // A submodule's name may have slashes in it, so its folder may lie deeper.
+  fs::recursive_directory_iterator entries(modules, fs::directory_options::skip_permission_denied, error);
+  if (error) return copies;
+  TRY(util::make_directories(to));
+  TRY(give(to, owner));
+  for (; entries != fs::recursive_directory_iterator(); entries.increment(error)) {
+    if (!entries->is_directory(error) || !is_git_directory(entries->path())) continue;
+    entries.disable_recursion_pending();
+    const fs::path copy = to / std::to_string(copies.size());
+    TRY(copy_git_directory({entries->path(), entries->path()}, copy, owner, stop));
+    copies[entries->path().lexically_relative(modules).string()] = copy;
+  }
+  return copies;
+}
+
+}  // namespace hearth::fetch
