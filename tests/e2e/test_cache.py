@@ -132,7 +132,7 @@ class Traps(EndToEnd):
 class Kept(EndToEnd):
     def test_an_emptied_cache_stays_empty(self):
         self.build(self.app(), packs=[self.buildpack(compile='touch "$2/old" "$2/.hidden"')])
-        self.build(self.app(), packs=[self.buildpack(compile='rm -rf "$2"/* "$2"/.h*')])
+        self.build(self.app(), packs=[self.buildpack(compile='rm -rf "${2:?}"/* "${2:?}"/.h*')])
         outcome = self.build(self.app(), packs=[self.buildpack(compile='[ -z "$(ls -A "$2")" ]')])
         self.assertIn(outcome.restore["outcome"], ("hit", "miss"))
 

@@ -9,7 +9,7 @@ from harness import PATIENCE, EndToEnd, eventually, main
 
 FILL = 'echo good >"$2/state"; echo "state=[filled]"'
 CHECK = '[ "$(cat "$2/state")" = good ] && echo "state=[good]"'
-HANG = 'rm -rf "$2"/*; echo bad >"$2/state"; (setsid sleep 1000 &); echo now-hanging; sleep 1000'
+HANG = 'rm -rf "${2:?}"/*; echo bad >"$2/state"; (setsid sleep 1000 &); echo now-hanging; sleep 1000'
 
 
 class Interrupted(EndToEnd):
@@ -155,6 +155,22 @@ class SideBySide(EndToEnd):
     def test_builds_of_different_apps_never_meet(self):
         self.together(["one", "two", "three"], self.MEET)
         self.assert_nothing_left()
+
+    def test_a_build_cannot_see_another_one(self):
+        """The first stays until the second has looked for it."""
+        holder = self.start("build", self.app(name="held"), "--app", "held", "--buildpack",
+                            self.buildpack("hold", compile='echo secret-of-held >"$1/held-file"; echo now-holding; sleep 1000'))
+        seen = b""
+        while b"now-holding" not in seen:
+            seen += os.read(holder.stdout.fileno(), 65536)
+        look = self.buildpack("look", compile=f'find /tmp {self.work} -name held-file 2>/dev/null; cat /proc/[0-9]*/cmdline 2>/dev/null | tr "\\0" " " | grep -o "sleep 100[0]"; echo "looked=[yes]"')
+        outcome = self.build(self.app(), packs=[look])
+        holder.terminate()
+        self.finish(holder)
+        self.assertEqual(outcome.said("looked"), "yes")
+        if outcome.report["sandbox"] == "bwrap":
+            self.assertNotIn("held-file", outcome.log)
+            self.assertNotIn("sleep 1000", outcome.log)
 
     def test_builds_of_the_same_app_never_meet(self):
         outcomes = self.together(["demo", "demo", "demo"], self.MEET)

@@ -14,7 +14,7 @@ class Ssh(EndToEnd):
     def setUp(self):
         super().setUp()
         tree = write_tree(self.root / "tree", buildpack_files(
-            compile='echo "ran=[ssh]"; echo "names=[$(ls "$3" | tr "\\n" " ")]"; find / -name "id_*" -o -name "*.key" 2>/dev/null | grep -v -e ^/usr -e ^/proc -e ^/sys | head'))
+            compile='echo "ran=[ssh]"; echo "names=[$(ls "$3" | tr "\\n" " ")]"; echo "keys=[$(ssh-add -l 2>&1 | grep -c ED25519)]"; find / -name "id_*" -o -name "*.key" 2>/dev/null | grep -v -e ^/usr -e ^/proc -e ^/sys | head'))
         self.sha = commit_all(tree)
         git(self.root, "clone", "--quiet", "--bare", tree, self.root / "pack.git")
         (self.root / "pack.git").chmod(0o700)
@@ -34,6 +34,7 @@ class Ssh(EndToEnd):
             self.assertEqual(outcome.code, 0, str(outcome))
             self.assertEqual((outcome.said("ran"), outcome.report["buildpacks"][0]["revision"]), ("ssh", self.sha))
             self.assertNotIn("SSH_KEY", outcome.said("names"))
+            self.assertEqual(outcome.said("keys"), "1")
             secret_lines = [line for line in key.splitlines() if len(line) > 20 and "KEY" not in line]
             for line in secret_lines:
                 self.assertNotIn(line, str(outcome))
