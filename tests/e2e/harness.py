@@ -27,8 +27,8 @@ BUILD_USER = 2000
 IS_ROOT = os.geteuid() == 0
 # For anything that is waited for; nothing takes that long unless it hangs.
 PATIENCE = 60
-# What a build may leave in its work directory: the marks and folders that later builds share.
-KEPT_IN_WORK = {"buildpacks"}
+# What may stay in a work directory: fetched buildpacks, and slugs that were kept for inspection.
+KEPT_IN_WORK = {"buildpacks", "kept"}
 
 # Orphans of what we start become our children, so that none can hide.
 PR_SET_CHILD_SUBREAPER = 36
@@ -339,14 +339,14 @@ class EndToEnd(unittest.TestCase):
     def assert_nothing_left(self):
         """No process, mount or work directory of a build is there any more."""
         eventually(lambda: not self.leftover_processes(), f"processes stay: {self.leftover_processes()}", 5)
-        if self.work.is_dir():
-            left = [name for name in os.listdir(self.work) if not self.is_shared(name)]
-            self.assertEqual(left, [], "work directories stay")
+        self.assertEqual(self.leftovers_in(self.work), [], "work directories stay")
         self.assertEqual(self.leftover_mounts(), [], "mounts stay")
 
-    def is_shared(self, name):
-        path = self.work / name
-        return name in KEPT_IN_WORK or (path.is_file() and path.stat().st_size == 0)
+    def leftovers_in(self, work):
+        """What builds left in a work directory, beyond what later builds share and empty lock files."""
+        paths = [path for path in pathlib.Path(work).rglob("*") if path.relative_to(work).parts[0] not in KEPT_IN_WORK]
+        slots = [path for path in paths if path.parent.parent == pathlib.Path(work) / "apps"]
+        return [str(path) for path in slots if path.suffix != ".lock" or path.stat().st_size > 0]
 
     def leftover_mounts(self):
         known = [str(path) for path in self.mounts]
