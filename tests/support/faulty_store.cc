@@ -82,12 +82,15 @@ void FaultyStore::resume() {
 
 Result<store::Object> FaultyStore::get(const store::Key& key, store::ByteRange range, std::stop_token stop) {
   TRY(begin(Verb::get, key.text(), stop));
-  const store::ObjectInfo real = TRY(inner_.stat(key, stop));
-  const auto shown = disguised(real);
-  if (!shown) return absent(key);
-  const store::ByteRange part = TRY(store::clip(range, shown->size));
+  const Look look = look_of(key);
+  if (look.hidden) return absent(key);
+  store::ByteRange part = range;
+  if (look.size) {
+    const store::ObjectInfo real = TRY(inner_.stat(key, stop));
+    part = TRY(store::clip(range, std::min(real.size, *look.size)));
+  }
   store::Object object = TRY(inner_.get(key, part, stop));
-  if (shown->size < object.info.size) object.info.size = shown->size;
+  if (look.size) object.info.size = std::min(object.info.size, *look.size);
   const std::scoped_lock lock(mutex_);
   const auto damage = corrupt_.find(key);
   if (damage == corrupt_.end()) return object;
@@ -170,11 +173,16 @@ FaultyStore::Fate FaultyStore::next_mutation() {
   return last_ == LastMutation::lost ? Fate::lost : Fate::applied_only;
 }
 
-std::optional<store::ObjectInfo> FaultyStore::disguised(store::ObjectInfo info) const {
+FaultyStore::Look FaultyStore::look_of(const store::Key& key) const {
   const std::scoped_lock lock(mutex_);
-  if (hidden_.contains(info.key)) return std::nullopt;
-  const auto shorter = truncated_.find(info.key);
-  if (shorter != truncated_.end()) info.size = std::min(info.size, shorter->second);
+  const auto shorter = truncated_.find(key);
+  return {hidden_.contains(key), shorter == truncated_.end() ? std::nullopt : std::optional(shorter->second)};
+}
+
+std::optional<store::ObjectInfo> FaultyStore::disguised(store::ObjectInfo info) const {
+  const Look look = look_of(info.key);
+  if (look.hidden) return std::nullopt;
+  if (look.size) info.size = std::min(info.size, *look.size);
   return info;
 }
 

@@ -70,9 +70,15 @@ class FaultyStore : public store::ObjectStore {
 
  private:
   enum class Fate { passes, applied_only, lost };
+  // What was set for an object: that it is hidden, or at most this long.
+  struct Look {
+    bool hidden = false;
+    std::optional<std::uint64_t> size;
+  };
 
   Result<void> begin(Verb verb, const std::string& key, const std::stop_token& stop);
   Fate next_mutation();
+  Look look_of(const store::Key& key) const;
   // The object as it is to be seen; absent if hidden.
   std::optional<store::ObjectInfo> disguised(store::ObjectInfo info) const;
 
