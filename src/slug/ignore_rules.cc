@@ -146,7 +146,7 @@ bool IgnoreRules::parse(std::string_view line, Rule& rule) {
     return true;
   }
   for (const std::string_view component : util::split(line, '/')) {
-    const bool any_depth = component == "**";
+    const bool any_depth = component.size() >= 2 && component.find_first_not_of('*') == std::string_view::npos;
     rule.segments.push_back({any_depth, any_depth ? std::vector<Token>() : compile(component)});
   }
   // "a/**" is everything in a, but not a.

@@ -1,6 +1,7 @@
 #include "slug/parallel_gzip.h"
 
 #include <libdeflate.h>
+#include <tbb/info.h>
 #include <tbb/parallel_pipeline.h>
 #include <tbb/task_arena.h>
 
@@ -8,7 +9,6 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <thread>
 #include <vector>
 
 namespace hearth::slug {
@@ -63,7 +63,8 @@ Bytes next_plain(const ReadBytes& read, FirstError& error, const std::stop_token
 
 Result<Compressed> gzip(const ReadBytes& read, const util::Fd& out, const GzipOptions& options,
                         const std::stop_token& stop) {
-  const unsigned threads = options.threads != 0 ? options.threads : std::max(1U, std::thread::hardware_concurrency());
+  const auto cores = static_cast<unsigned>(tbb::info::default_concurrency());
+  const unsigned threads = options.threads != 0 ? std::min(options.threads, cores) : cores;
   const int level = std::clamp(options.level, 1, 9);
   FirstError error;
   Compressed done;

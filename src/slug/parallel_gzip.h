@@ -18,7 +18,7 @@ using ReadBytes = std::function<Result<std::size_t>(std::span<std::byte>)>;
 
 struct GzipOptions {
   int level = 6;         // 1 to 9
-  unsigned threads = 0;  // 0: one per core
+  unsigned threads = 0;  // 0: one per core, which is also the most
 };
 
 struct Compressed {

@@ -10,6 +10,8 @@
 #include <cstdlib>
 #include <memory>
 
+#include "util/text.h"
+
 namespace hearth::util {
 
 namespace fs = std::filesystem;
@@ -38,9 +40,18 @@ Result<std::size_t> read_until_full(std::span<std::byte> into, ReadSome read_som
   return done;
 }
 
-Result<void> remove_entry(int parent, const char* name, const fs::path& shown);
+// Every level of a removal holds a descriptor; what lies deeper is first moved up.
+constexpr int kDeepest = 100;
 
-Result<void> remove_children(Fd directory, const fs::path& shown) {
+// Where a removal is: below the directory `top`, so many levels deep.
+struct Place {
+  int top = -1;
+  int depth = 0;
+};
+
+Result<void> remove_entry(int parent, const char* name, const fs::path& shown, Place place);
+
+Result<void> remove_children(Fd directory, const fs::path& shown, Place place) {
   const auto close_directory = [](DIR* dir) { ::closedir(dir); };
   const std::unique_ptr<DIR, decltype(close_directory)> dir(::fdopendir(directory.get()), close_directory);
   if (!dir) return fail_errno(errno, fmt::format("reading {}", shown.native()));
@@ -50,11 +61,13 @@ Result<void> remove_children(Fd directory, const fs::path& shown) {
     const std::string_view child = entry->d_name;
     if (child != "." && child != "..") names.emplace_back(child);
   }
-  for (const std::string& child : names) TRY(remove_entry(::dirfd(dir.get()), child.c_str(), shown / child));
+  if (place.depth == 0) place.top = ::dirfd(dir.get());
+  ++place.depth;
+  for (const std::string& child : names) TRY(remove_entry(::dirfd(dir.get()), child.c_str(), shown / child, place));
   return {};
 }
 
-Result<void> remove_entry(int parent, const char* name, const fs::path& shown) {
+Result<void> remove_entry(int parent, const char* name, const fs::path& shown, Place place) {
   if (::unlinkat(parent, name, 0) == 0 || errno == ENOENT) return {};
   if (errno != EISDIR && errno != EPERM && errno != EACCES) {
     return fail_errno(errno, fmt::format("removing {}", shown.native()));
@@ -70,13 +83,18 @@ Result<void> remove_entry(int parent, const char* name, const fs::path& shown) {
       return fail_errno(errno, fmt::format("making {} writable", shown.native()));
     }
   }
-  if (!directory) directory = Fd(::openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  if (!directory) return fail_errno(errno, fmt::format("opening {}", shown.native()));
-  TRY(remove_children(std::move(directory), shown));
-  if (::unlinkat(parent, name, AT_REMOVEDIR) != 0 && errno != ENOENT) {
-    return fail_errno(errno, fmt::format("removing {}", shown.native()));
+  if (place.depth == kDeepest) {
+    if (::renameat(parent, name, place.top, (".removed-" + random_hex(8)).c_str()) == 0) return {};
+    return fail_errno(errno, fmt::format("moving {} up", shown.native()));
   }
-  return {};
+  while (true) {
+    if (!directory) directory = Fd(::openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!directory) return fail_errno(errno, fmt::format("opening {}", shown.native()));
+    TRY(remove_children(std::move(directory), shown, place));
+    if (::unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT) return {};
+    // The top goes round again for what was moved up to it.
+    if (place.depth > 0 || errno != ENOTEMPTY) return fail_errno(errno, fmt::format("removing {}", shown.native()));
+  }
 }
 
 }  // namespace
@@ -119,12 +137,14 @@ Result<std::string> read_file(const fs::path& path, std::uint64_t limit) {
   std::string bytes;
   while (true) {
     const std::size_t before = bytes.size();
-    bytes.resize(before + kReadStep);
+    // One byte above the limit tells that there is more.
+    const std::size_t step = limit - before < kReadStep ? limit - before + 1 : kReadStep;
+    bytes.resize(before + step);
     const std::size_t count =
         TRY(within(path.native(), read_full(fd.get(), std::as_writable_bytes(std::span(bytes)).subspan(before))));
     bytes.resize(before + count);
     if (bytes.size() > limit) return fail(ErrorKind::invalid, "{} is larger than {} bytes", path.native(), limit);
-    if (count < kReadStep) return bytes;
+    if (count < step) return bytes;
   }
 }
 
@@ -181,7 +201,7 @@ Result<void> make_directories(const fs::path& path, mode_t mode) {
 }
 
 Result<void> remove_tree(const fs::path& path) {
-  return remove_entry(AT_FDCWD, path.c_str(), path);
+  return remove_entry(AT_FDCWD, path.c_str(), path, {});
 }
 
 Result<TempDir> TempDir::create(const fs::path& parent, std::string_view prefix) {

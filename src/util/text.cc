@@ -4,6 +4,7 @@
 #include <sys/random.h>
 
 #include <array>
+#include <cerrno>
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
@@ -36,7 +37,7 @@ struct Quantity {
 Result<Quantity> next_quantity(std::string_view text) {
   Quantity quantity;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), quantity.value);
-  if (error != std::errc() || !std::isfinite(quantity.value) || quantity.value < 0) {
+  if (error != std::errc() || !std::isfinite(quantity.value) || std::signbit(quantity.value)) {
     return fail(ErrorKind::invalid, "expected a number at \"{}\"", text);
   }
   text.remove_prefix(static_cast<std::size_t>(end - text.data()));
@@ -141,8 +142,11 @@ Result<std::chrono::milliseconds> parse_duration(std::string_view text) {
   std::string_view rest = trim(text);
   do {
     const Quantity quantity = TRY(within(context, next_quantity(rest)));
-    milliseconds += quantity.value * TRY(within(context, milliseconds_of(quantity.unit)));
+    const double unit = TRY(within(context, milliseconds_of(quantity.unit)));
+    milliseconds += quantity.value * unit;
     rest = quantity.rest;
+    if (quantity.unit.empty() && !rest.empty())
+      return fail(ErrorKind::invalid, "{}: a number without its unit", context);
   } while (!rest.empty());
   if (milliseconds > 1e15) return fail(ErrorKind::invalid, "{}: it is too long", context);
   return std::chrono::milliseconds(std::llround(milliseconds));
@@ -152,7 +156,8 @@ Result<std::uint64_t> parse_size(std::string_view text) {
   const std::string context = fmt::format("\"{}\" is no size", text);
   const Quantity quantity = TRY(within(context, next_quantity(trim(text))));
   if (!quantity.rest.empty()) return fail(ErrorKind::invalid, "{}: more than one number", context);
-  const double bytes = quantity.value * TRY(within(context, bytes_of(quantity.unit)));
+  const double unit = TRY(within(context, bytes_of(quantity.unit)));
+  const double bytes = quantity.value * unit;
   if (bytes >= 0x1p63) return fail(ErrorKind::invalid, "{}: it is too large", context);
   return static_cast<std::uint64_t>(bytes);
 }
@@ -162,7 +167,7 @@ std::string nearest(std::string_view word, std::span<const std::string> candidat
   std::size_t least = std::max<std::size_t>(2, word.size() / 3) + 1;
   for (const std::string& candidate : candidates) {
     const std::size_t distance = edit_distance(word, candidate);
-    if (distance < least) {
+    if (distance < least && distance < std::max(word.size(), candidate.size())) {
       least = distance;
       best = candidate;
     }
@@ -189,8 +194,12 @@ std::string_view trim(std::string_view text) {
 
 std::string random_hex(std::size_t length) {
   std::vector<std::byte> bytes(length);
-  // Up to 256 bytes the call is atomic; it fails only where the kernel has no random numbers at all.
-  if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(length)) std::abort();
+  for (std::size_t done = 0; done < length;) {
+    const ssize_t count = ::getrandom(bytes.data() + done, length - done, 0);
+    // It fails only where the kernel has no random numbers at all.
+    if (count < 0 && errno != EINTR) std::abort();
+    if (count > 0) done += static_cast<std::size_t>(count);
+  }
   return to_hex(bytes);
 }
 
