@@ -82,7 +82,7 @@ TEST(NearestTest, names_only_what_could_be_meant) {
   const std::vector<std::string> candidates = {"on", "off", "read-only", "refresh"};
   EXPECT_EQ(nearest("refrsh", candidates), "refresh");
   EXPECT_EQ(nearest("readonly", candidates), "read-only");
-  EXPECT_EQ(nearest("of", candidates), "off");
+  EXPECT_EQ(nearest("offf", candidates), "off");
   EXPECT_EQ(nearest("x", candidates), "");
   EXPECT_EQ(nearest("", candidates), "");
   EXPECT_EQ(nearest("something", candidates), "");
