@@ -28,7 +28,7 @@ void add_namespaces(Options& options, const BwrapPlan& plan) {
 
 void add_view(Options& options, const BwrapPlan& plan) {
   // Folders that bubblewrap makes on the way are closed to everybody else, which some tools take for an error.
-  for (const char* folder : {"/etc", "/etc/apt", "/var", "/var/lib", "/var/lib/dpkg"}) {
+  for (const char* folder : {"/etc", "/etc/apt", "/etc/apt/apt.conf.d", "/var", "/var/lib", "/var/lib/dpkg"}) {
     options.add("--perms", "0755", "--dir", folder);
   }
   for (const View::Shown& shown : plan.view.shown) options.add("--ro-bind", shown.host.native(), shown.inside.native());

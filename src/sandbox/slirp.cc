@@ -91,6 +91,8 @@ Result<Slirp> Slirp::start(const NetworkNamespace& inside, const std::string& ne
                            std::optional<std::uint16_t> published_port) {
   const auto program = find_program("slirp4netns");
   if (!program) return fail(ErrorKind::not_found, "slirp4netns is not installed");
+  // It says no more than "child failed" itself.
+  if (::access("/dev/net/tun", R_OK | W_OK) != 0) return fail_errno(errno, "/dev/net/tun");
   Pipe ready = TRY(make_pipe());
   Pipe lifeline = TRY(make_pipe());
   Pipe errors = TRY(make_pipe());
