@@ -5,6 +5,7 @@ import http.server
 import os
 import pathlib
 import shutil
+import ssl
 import subprocess
 import threading
 
@@ -95,10 +96,22 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         self.wfile.write(content)
 
 
-class FileServer:
-    """Serves a directory over HTTP. `smart`: repositories NAME.git by git's smart protocol, else as plain files."""
+def make_certificate(directory):
+    """A certificate for 127.0.0.1 that signs itself; returns the paths of the certificate and its key."""
+    certificate, key = pathlib.Path(directory) / "certificate.pem", pathlib.Path(directory) / "key.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                    "-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
+                    "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
+    return certificate, key
 
-    def __init__(self, directory, smart=False):
+
+class FileServer:
+    """Serves a directory over HTTP. `smart`: repositories NAME.git by git's smart protocol, else as plain files.
+
+    With `certificate` (a pair as make_certificate returns it) it speaks TLS.
+    """
+
+    def __init__(self, directory, smart=False, certificate=None):
         directory = str(directory)
         self._server = http.server.ThreadingHTTPServer(
             ("127.0.0.1", 0), lambda *arguments: _Handler(*arguments, directory=directory))
@@ -108,7 +121,11 @@ class FileServer:
         self._server.requests = []
         self._server.redirects = {}
         self.port = self._server.server_address[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self.url = f"{'https' if certificate else 'http'}://127.0.0.1:{self.port}"
 
     @property
     def requests(self):

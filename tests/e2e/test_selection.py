@@ -6,7 +6,7 @@ import shutil
 import subprocess
 
 from harness import EndToEnd, buildpack_files, main, write_tree
-from servers import FileServer, commit_all, git
+from servers import FileServer, commit_all, git, make_certificate
 
 
 class Selection(EndToEnd):
@@ -138,6 +138,22 @@ class Forms(EndToEnd):
     def test_git_over_smart_http(self):
         with FileServer(self.served, smart=True) as server:
             self.check_refs(f"{server.url}/pack.git", "--network", "host")
+
+    def test_the_app_may_name_https_with_a_branch(self):
+        certificate, key = make_certificate(self.root)
+        trust = {"GIT_SSL_CAINFO": str(certificate), "SSL_CERT_FILE": str(certificate)}
+        with FileServer(self.served, smart=True, certificate=(certificate, key)) as server:
+            for app, arguments in ((self.app(), ["--env", f"BUILDPACK_URL={server.url}/pack.git#other"]),
+                                   (self.app({".buildpacks": f"{server.url}/pack.git#other\n"}, name="second"), [])):
+                outcome = self.build(app, "--network", "host", *arguments, env=trust)
+                self.assertEqual(outcome.said("ran"), "other")
+            outcome = self.build(app, "--network", "host", expect=4)
+        self.assertIn("pack.git", outcome.log + outcome.errors)
+
+    def test_the_app_may_not_name_http(self):
+        with FileServer(self.served, smart=True) as server:
+            self.build(self.app({".buildpacks": f"{server.url}/pack.git\n"}), "--network", "host", expect=4)
+            self.assertEqual(server.requests, [])
 
     def test_git_over_dumb_http(self):
         with FileServer(self.served) as server:
