@@ -95,7 +95,7 @@ Result<std::vector<Buildpack>> get_installed(const Request& request, const Fetch
   std::error_code error;
   fs::directory_iterator entries(request.installed, error);
   if (error) return fail_errno(error.value(), fmt::format("buildpacks directory {}", request.installed.native()));
-  for (; entries != fs::directory_iterator(); entries.increment(error)) {
+  for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
     std::error_code ignored;
     const fs::path& path = entries->path();
     if (!path.filename().native().starts_with('.') && fs::is_directory(path / "bin", ignored)) folders.push_back(path);

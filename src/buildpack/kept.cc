@@ -34,8 +34,8 @@ std::optional<util::Fd> lock(const fs::path& directory, int mode) {
 std::uint64_t size_of(const fs::path& tree) {
   std::uint64_t bytes = 0;
   std::error_code error;
-  for (fs::recursive_directory_iterator entries(tree, error); entries != fs::recursive_directory_iterator();
-       entries.increment(error)) {
+  fs::recursive_directory_iterator entries(tree, error);
+  for (; !error && entries != fs::recursive_directory_iterator(); entries.increment(error)) {
     struct stat status = {};
     if (lstat(entries->path().c_str(), &status) == 0) bytes += static_cast<std::uint64_t>(status.st_blocks) * 512;
   }
@@ -81,12 +81,12 @@ Result<void> Kept::keep(const std::string& url, const std::string& revision, con
   if (folder_.empty()) return {};
   TRY(util::make_directories(folder_, 0700));
   const fs::path entry = folder_ / entry_name(url, revision);
-  if (fs::exists(entry)) return {};
+  std::error_code error;
+  if (fs::exists(entry, error)) return {};
   util::TempDir fresh = TRY(util::TempDir::create(folder_, ".new-"));
   const auto locked = lock(fresh.path(), LOCK_EX);
   if (!locked) return fail(ErrorKind::conflict, "{} was taken away", fresh.path().native());
   TRY(util::copy_tree(tree, fresh.path() / "tree", {.owner = std::nullopt, .leave_out = {}}, std::move(stop)));
-  std::error_code error;
   fs::rename(fresh.path(), entry, error);
   if (!error) fresh.release();
   const bool kept_by_another = error == std::errc::directory_not_empty || error == std::errc::file_exists;
@@ -98,13 +98,16 @@ Result<void> Kept::trim_to_bound() const {
   std::vector<Entry> entries;
   std::uint64_t total = 0;
   std::error_code error;
-  for (const auto& item : fs::directory_iterator(folder_, error)) {
-    const std::string name = item.path().filename().string();
-    if (name.starts_with(".gone-")) TRY(util::remove_tree(item.path()));
+  fs::directory_iterator items(folder_, error);
+  for (; !error && items != fs::directory_iterator(); items.increment(error)) {
+    const fs::path& path = items->path();
+    const std::string name = path.filename().string();
+    if (name.starts_with(".gone-")) TRY(util::remove_tree(path));
     // Nobody holds what a process left behind when it died.
-    if (name.starts_with(".new-")) remove_entry(folder_, item.path());
+    if (name.starts_with(".new-")) remove_entry(folder_, path);
     if (name.starts_with('.')) continue;
-    entries.push_back({item.path(), item.last_write_time(error), size_of(item.path())});
+    std::error_code ignored;
+    entries.push_back({path, items->last_write_time(ignored), size_of(path)});
     total += entries.back().bytes;
   }
   if (error) return fail_errno(error.value(), folder_.native());

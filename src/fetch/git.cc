@@ -30,6 +30,11 @@ bool is_local(const Reference& reference) {
          (!reference.location.contains("://") && !reference.location.contains('@'));
 }
 
+fs::path absolute(const fs::path& path) {
+  std::error_code ignored;
+  return fs::absolute(path, ignored);
+}
+
 std::optional<uid_t> owner_of(const GitAccess& access) {
   const uid_t owner = access.sandbox->owner();
   return owner == geteuid() ? std::nullopt : std::optional(owner);
@@ -73,7 +78,7 @@ Result<void> Fetch::prepare() {
   std::string origin = reference_.location;
   if (is_local(reference_)) {
     const fs::path copy = git_.folder() / "origin.git";
-    TRY(copy_repository(fs::absolute(origin), copy, owner_of(access_), stop_));
+    TRY(copy_repository(absolute(origin), copy, owner_of(access_), stop_));
     origin = access_.sandbox->inside(copy).string();
     protocols_ = Protocols::secure_and_file;
   } else if (origin.starts_with("http://")) {
@@ -103,8 +108,8 @@ Result<std::string> Fetch::get_revision() {
   if (shallow) return resolve("FETCH_HEAD");
   const Error& error = shallow.error();
   // Servers may refuse commits that no ref names, and the oldest ones know no shallow fetch at all.
-  const bool worth_more = error.kind != ErrorKind::cancelled && error.kind != ErrorKind::denied &&
-                          (may_be_sha(wanted) || error.message.contains("shallow"));
+  const bool worth_more =
+      (error.kind == ErrorKind::not_found && may_be_sha(wanted)) || error.message.contains("shallow");
   if (worth_more) return get_from_history();
   if (error.kind == ErrorKind::not_found && error.message.contains("remote ref"))
     return fail(ErrorKind::not_found, "no branch, tag or commit '{}'", wanted);
@@ -115,7 +120,7 @@ Result<std::string> Fetch::get_revision() {
 // must be what an app may name, since files can be reached now.
 Result<void> Fetch::offer_local_submodules() {
   const auto copies =
-      TRY(copy_submodules(fs::absolute(reference_.location), git_.folder() / "modules", owner_of(access_), stop_));
+      TRY(copy_submodules(absolute(reference_.location), git_.folder() / "modules", owner_of(access_), stop_));
   for (const auto& [name, copy] : copies) {
     TRY(git({"config", fmt::format("submodule.{}.url", name), access_.sandbox->inside(copy).string()}));
   }
@@ -136,7 +141,8 @@ Result<void> Fetch::offer_local_submodules() {
 
 // .gitmodules is the app's: it may name https and ssh (http too if the app itself came by it), never a file.
 Result<void> Fetch::get_submodules() {
-  if (!fs::exists(fs::symlink_status(tree() / ".gitmodules"))) return {};
+  std::error_code ignored;
+  if (!fs::is_regular_file(fs::symlink_status(tree() / ".gitmodules", ignored))) return {};
   const std::vector<std::string> update = {"submodule", "--quiet", "update", "--init", "--force"};
   if (protocols_ == Protocols::secure_and_file) {
     TRY(git({"submodule", "--quiet", "init"}));
@@ -158,8 +164,8 @@ Result<void> Fetch::remove_git_folders() const {
   TRY(util::remove_tree(tree() / ".git"));
   std::vector<fs::path> found;
   std::error_code error;
-  for (fs::recursive_directory_iterator entries(tree(), error); entries != fs::recursive_directory_iterator();
-       entries.increment(error)) {
+  fs::recursive_directory_iterator entries(tree(), error);
+  for (; !error && entries != fs::recursive_directory_iterator(); entries.increment(error)) {
     if (entries->path().filename() == ".git") found.push_back(entries->path());
   }
   if (error) return fail_errno(error.value(), tree().native());
@@ -174,8 +180,8 @@ Result<void> Fetch::check_out(const std::string& sha, Submodules submodules) {
 }
 
 Result<void> move_tree(const fs::path& from, const fs::path& to, std::optional<uid_t> owner, std::stop_token stop) {
-  if (fs::exists(fs::symlink_status(to))) return fail(ErrorKind::conflict, "{} is there already", to.native());
   std::error_code error;
+  if (fs::exists(fs::symlink_status(to, error))) return fail(ErrorKind::conflict, "{} is there already", to.native());
   fs::rename(from, to, error);
   if (!error) return {};
   if (error != std::errc::cross_device_link) return fail_errno(error.value(), to.native());
@@ -218,7 +224,7 @@ Result<std::string> ask_remote(const GitAccess& access, const Reference& referen
   Protocols protocols = url.starts_with("http://") ? Protocols::secure_and_http : Protocols::secure;
   if (is_local(reference)) {
     const fs::path copy = command.folder() / "origin.git";
-    TRY(copy_repository(fs::absolute(url), copy, owner_of(access), stop));
+    TRY(copy_repository(absolute(url), copy, owner_of(access), stop));
     url = access.sandbox->inside(copy).string();
     protocols = Protocols::secure_and_file;
   }

@@ -68,6 +68,7 @@ struct Sign {
 constexpr Sign kSigns[] = {
     {"couldn't find remote ref", ErrorKind::not_found},
     {"not our ref", ErrorKind::not_found},
+    {"unadvertised object", ErrorKind::not_found},
     {"could not resolve", ErrorKind::unavailable},
     {"host key verification failed", ErrorKind::denied},
     {"permission denied", ErrorKind::denied},

@@ -107,18 +107,20 @@ Result<std::map<std::string, fs::path>> copy_submodules(const fs::path& path, co
   const Layout layout = TRY(layout_of(path));
   const fs::path modules = layout.common / "modules";
   std::error_code error;
+  std::error_code ignored;
   // A submodule's name may have slashes in it, so its folder may lie deeper.
   fs::recursive_directory_iterator entries(modules, fs::directory_options::skip_permission_denied, error);
   if (error) return copies;
   TRY(util::make_directories(to));
   TRY(give(to, owner));
-  for (; entries != fs::recursive_directory_iterator(); entries.increment(error)) {
-    if (!entries->is_directory(error) || !is_git_directory(entries->path())) continue;
+  for (; !error && entries != fs::recursive_directory_iterator(); entries.increment(error)) {
+    if (!entries->is_directory(ignored) || !is_git_directory(entries->path())) continue;
     entries.disable_recursion_pending();
     const fs::path copy = to / std::to_string(copies.size());
     TRY(copy_git_directory({entries->path(), entries->path()}, copy, owner, stop));
     copies[entries->path().lexically_relative(modules).string()] = copy;
   }
+  if (error) return fail_errno(error.value(), modules.native());
   return copies;
 }
 

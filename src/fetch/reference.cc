@@ -133,8 +133,8 @@ Result<Reference> local(std::string_view text, Origin origin) {
 }  // namespace
 
 Result<Reference> parse_reference(std::string_view text, Origin origin) {
-  if (has_control(text)) return fail(ErrorKind::invalid, "a URL or path with control characters in it");
   text = util::trim(text);
+  if (has_control(text)) return fail(ErrorKind::invalid, "a URL or path with control characters in it");
   if (text.empty()) return fail(ErrorKind::invalid, "an empty URL or path");
   if (text.starts_with('-')) return fail(ErrorKind::invalid, "'{}' looks like an option; write ./{}", text, text);
   if (const std::string scheme = scheme_of(text); !scheme.empty()) return with_scheme(text, scheme, origin);
