@@ -1,0 +1,141 @@
+#include "build/buildpack_steps.h"
+
+#include "util/text.h"
+
+namespace hearth::build {
+
+namespace {
+
+constexpr std::size_t kTail = std::size_t{16} << 10;
+constexpr std::size_t kQuotedLines = 5;
+
+// The last bytes of an output, for finding out why it ended badly.
+class Tail {
+ public:
+  void add(std::string_view bytes) {
+    text_ += bytes;
+    if (text_.size() > 2 * kTail) text_.erase(0, text_.size() - kTail);
+  }
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+};
+
+// The last lines of what a bin/detect or bin/release wrote to stderr.
+void quote(const Tail& tail, Log& log) {
+  std::vector<std::string_view> lines = util::split(util::trim(tail.text()), '\n');
+  if (lines.size() > kQuotedLines) lines.erase(lines.begin(), lines.end() - kQuotedLines);
+  for (const std::string_view line : lines) {
+    if (!util::trim(line).empty()) log.line(line);
+  }
+}
+
+Step outcome_of(const Result<sandbox::Exit>& exit, std::string_view what, const Tail& output, Log& log) {
+  if (!exit)
+    return failed(exit.error().kind == ErrorKind::invalid ? FailureClass::source : FailureClass::internal,
+                  exit.error());
+  if (exit->stopped) return failed(FailureClass::interrupted, "{} was stopped", what);
+  if (exit->code == 0) return {};
+  const std::string cause = remedy(output.text());
+  if (!cause.empty()) log.warning(cause);
+  if (exit->signal != 0) return failed(FailureClass::app, "{} was ended by signal {}", what, exit->signal);
+  return failed(FailureClass::app, "{} failed with exit code {}", what, exit->code);
+}
+
+using Name = std::optional<std::string>;
+
+std::expected<Name, Failure> detect(const buildpack::Context& context, const buildpack::Buildpack& buildpack,
+                                    Tail& errors, Log& log, const std::stop_token& stop) {
+  Result<Name> name = buildpack::detect(context, buildpack, [&](std::string_view bytes) { errors.add(bytes); }, stop);
+  if (!name) return failed(FailureClass::source, name.error());
+  if (*name) {
+    log.heading(fmt::format("{} app detected", **name));
+  } else {
+    log.note(fmt::format("{} does not detect the app. {}", buildpack.name, errors.text()));
+  }
+  return std::move(*name);
+}
+
+std::string named(const buildpack::Buildpack& buildpack) {
+  return buildpack.source.empty() ? buildpack.name : buildpack.source;
+}
+
+}  // namespace
+
+std::expected<Detected, Failure> detect_first(const buildpack::Context& context,
+                                              const std::vector<buildpack::Buildpack>& candidates, Log& log,
+                                              const std::stop_token& stop) {
+  std::string tried;
+  for (const buildpack::Buildpack& candidate : candidates) {
+    Tail errors;
+    Name name = TRY(detect(context, candidate, errors, log, stop));
+    if (name) return Detected{candidate, std::move(*name)};
+    tried += (tried.empty() ? "" : ", ") + candidate.name;
+  }
+  log.warning("Unable to select a buildpack");
+  if (candidates.empty()) {
+    return failed(FailureClass::no_buildpack,
+                  "no buildpack is named and none is installed: name one with --buildpack, BUILDPACK_URL or a "
+                  ".buildpacks file, or a directory of them with --buildpacks");
+  }
+  return failed(FailureClass::no_buildpack, "no buildpack detects this app (tried: {})", tried);
+}
+
+std::expected<Detected, Failure> detect_named(const buildpack::Context& context, const buildpack::Buildpack& buildpack,
+                                              Log& log, const std::stop_token& stop) {
+  Tail errors;
+  Name name = TRY(detect(context, buildpack, errors, log, stop));
+  if (name) return Detected{buildpack, std::move(*name)};
+  log.warning("Unable to select a buildpack");
+  quote(errors, log);
+  return failed(FailureClass::no_buildpack, "the app is not compatible with buildpack {}", named(buildpack));
+}
+
+Step compile(const buildpack::Context& context, const Detected& detected,
+             const std::vector<buildpack::Buildpack>& earlier, Log& log, const std::stop_token& stop) {
+  Tail output;
+  const auto sink = [&](std::string_view bytes) {
+    output.add(bytes);
+    log.output(bytes);
+  };
+  const Result<sandbox::Exit> exit = buildpack::compile(context, detected.buildpack, earlier, sink, stop);
+  log.end_output();
+  return outcome_of(exit, fmt::format("bin/compile of {}", named(detected.buildpack)), output, log);
+}
+
+Step run_hook(const buildpack::Context& context, const std::string& hook,
+              const std::vector<buildpack::Buildpack>& earlier, Log& log, const std::stop_token& stop) {
+  Tail output;
+  const auto sink = [&](std::string_view bytes) {
+    output.add(bytes);
+    log.output(bytes);
+  };
+  const Result<sandbox::Exit> exit = buildpack::run_hook(context, hook, earlier, sink, stop);
+  log.end_output();
+  return outcome_of(exit, fmt::format("the app's {}", hook), output, log);
+}
+
+std::expected<buildpack::Release, Failure> release_all(const buildpack::Context& context,
+                                                       const std::vector<Detected>& buildpacks, Log& log,
+                                                       const std::stop_token& stop) {
+  buildpack::Release all;
+  std::vector<buildpack::Buildpack> earlier;
+  for (const Detected& detected : buildpacks) {
+    Tail errors;
+    Result<buildpack::Release> release = buildpack::release(
+        context, detected.buildpack, earlier, [&](std::string_view bytes) { errors.add(bytes); }, stop);
+    if (!release) {
+      quote(errors, log);
+      return failed(FailureClass::app, release.error());
+    }
+    if (!errors.text().empty()) log.note(fmt::format("bin/release of {}: {}", detected.name, errors.text()));
+    for (auto& [name, value] : release->config_vars) all.config_vars.insert_or_assign(name, std::move(value));
+    all.addons.insert(all.addons.end(), release->addons.begin(), release->addons.end());
+    all.default_process_types = std::move(release->default_process_types);
+    earlier.push_back(detected.buildpack);
+  }
+  return all;
+}
+
+}  // namespace hearth::build

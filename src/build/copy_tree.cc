@@ -1,0 +1,158 @@
+#include "build/copy_tree.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <climits>
+#include <memory>
+
+#include "util/file.h"
+#include "util/rooted_tree.h"
+
+namespace hearth::build {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::size_t kPiece = std::size_t{1} << 20;
+constexpr std::size_t kNamedSkipped = 10;
+
+struct Identity {
+  dev_t device = 0;
+  ino_t inode = 0;
+  bool operator==(const Identity&) const = default;
+};
+
+Identity identity(const struct stat& status) {
+  return {status.st_dev, status.st_ino};
+}
+
+Result<std::vector<std::string>> names_in(const util::Fd& directory) {
+  const int copy = ::fcntl(directory.get(), F_DUPFD_CLOEXEC, 0);
+  const auto close_directory = [](DIR* dir) { ::closedir(dir); };
+  const std::unique_ptr<DIR, decltype(close_directory)> dir(::fdopendir(copy), close_directory);
+  if (!dir) {
+    const int code = errno;
+    if (copy >= 0) ::close(copy);
+    return fail_errno(code, "reading the directory");
+  }
+  std::vector<std::string> names;
+  while (const dirent* entry = ::readdir(dir.get())) {
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != "..") names.emplace_back(name);
+  }
+  return names;
+}
+
+class Copy {
+ public:
+  Copy(util::RootedTree tree, Identity destination, const CopyOptions& options, std::stop_token stop)
+      : tree_(std::move(tree)), destination_(destination), options_(options), stop_(std::move(stop)) {}
+
+  Result<Copied> run(const fs::path& from) {
+    const util::Fd root = TRY(util::open_file(from, O_RDONLY | O_DIRECTORY));
+    TRY(directory(root, ""));
+    TRY(tree_.finish());
+    return std::move(copied_);
+  }
+
+ private:
+  Result<void> directory(const util::Fd& from, const std::string& relative) {
+    const std::vector<std::string> names = TRY(within(relative, names_in(from)));
+    for (const std::string& name : names) {
+      if (stop_.stop_requested()) return fail(ErrorKind::cancelled, "copying was stopped");
+      const std::string path = relative.empty() ? name : relative + "/" + name;
+      if (options_.leave_out && options_.leave_out(path)) continue;
+      TRY(entry(from, name, path));
+    }
+    return {};
+  }
+
+  Result<void> entry(const util::Fd& parent, const std::string& name, const std::string& path) {
+    struct stat status{};
+    if (::fstatat(parent.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
+      return errno == ENOENT ? Result<void>{} : fail_errno(errno, path);
+    }
+    if (S_ISDIR(status.st_mode)) {
+      if (identity(status) == destination_) return {};
+      const util::Fd child(::openat(parent.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+      if (!child) return fail_errno(errno, path);
+      TRY(tree_.make_directory(path, status.st_mode & 0777, std::nullopt));
+      ++copied_.entries;
+      return directory(child, path);
+    }
+    if (S_ISREG(status.st_mode)) return within(path, file(parent, name, path));
+    if (S_ISLNK(status.st_mode)) return within(path, link(parent, name, path));
+    if (copied_.skipped.size() < kNamedSkipped) copied_.skipped.push_back(path);
+    return {};
+  }
+
+  Result<void> file(const util::Fd& parent, const std::string& name, const std::string& path) {
+    const util::Fd from(::openat(parent.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+    struct stat status{};
+    if (!from || ::fstat(from.get(), &status) != 0) return fail_errno(errno, "opening");
+    const util::Fd to = TRY(tree_.create_file(path));
+    TRY(content(from, to));
+    if (::fchmod(to.get(), status.st_mode & 0777) != 0) return fail_errno(errno, "chmod");
+    ++copied_.entries;
+    return {};
+  }
+
+  Result<void> content(const util::Fd& from, const util::Fd& to) {
+    while (!stop_.stop_requested()) {
+      const ssize_t count = ::copy_file_range(from.get(), nullptr, to.get(), nullptr, kPiece, 0);
+      if (count == 0) return {};
+      if (count > 0) {
+        copied_.bytes += static_cast<std::uint64_t>(count);
+      } else if (errno == EXDEV || errno == EINVAL || errno == EOPNOTSUPP || errno == ENOSYS || errno == EPERM) {
+        return content_by_hand(from, to);
+      } else if (errno != EINTR) {
+        return fail_errno(errno, "copying");
+      }
+    }
+    return fail(ErrorKind::cancelled, "copying was stopped");
+  }
+
+  // Between file systems where the kernel cannot; goes on where copy_file_range stopped.
+  Result<void> content_by_hand(const util::Fd& from, const util::Fd& to) {
+    std::vector<std::byte> buffer(kPiece);
+    while (!stop_.stop_requested()) {
+      const std::size_t count = TRY(util::read_full(from.get(), buffer));
+      if (count == 0) return {};
+      TRY(util::write_full(to.get(), std::span(buffer).first(count)));
+      copied_.bytes += count;
+    }
+    return fail(ErrorKind::cancelled, "copying was stopped");
+  }
+
+  Result<void> link(const util::Fd& parent, const std::string& name, const std::string& path) {
+    std::string target(PATH_MAX, '\0');
+    const ssize_t length = ::readlinkat(parent.get(), name.c_str(), target.data(), target.size());
+    if (length < 0) return fail_errno(errno, "reading the link");
+    target.resize(static_cast<std::size_t>(length));
+    ++copied_.entries;
+    return tree_.make_symlink(path, target, std::nullopt);
+  }
+
+  util::RootedTree tree_;
+  Identity destination_;
+  const CopyOptions& options_;
+  std::stop_token stop_;
+  Copied copied_;
+};
+
+}  // namespace
+
+Result<Copied> copy_tree(const fs::path& from, const fs::path& to, const CopyOptions& options, std::stop_token stop) {
+  struct stat status{};
+  if (::stat(to.c_str(), &status) != 0) return fail_errno(errno, to.native());
+  util::RootedTree tree = TRY(util::RootedTree::open(to, options.owner));
+  Copy copy(std::move(tree), identity(status), options, std::move(stop));
+  return copy.run(from);
+}
+
+}  // namespace hearth::build

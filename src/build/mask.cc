@@ -1,0 +1,147 @@
+#include "build/mask.h"
+
+#include <algorithm>
+
+#include "util/text.h"
+
+namespace hearth::build {
+
+namespace {
+
+std::string_view userinfo(std::string_view url) {
+  const std::size_t scheme = url.find("://");
+  if (scheme == std::string_view::npos) return {};
+  std::string_view authority = url.substr(scheme + 3);
+  authority = authority.substr(0, authority.find('/'));
+  const std::size_t at = authority.rfind('@');
+  return at == std::string_view::npos ? std::string_view{} : authority.substr(0, at);
+}
+
+std::uint64_t edge(std::uint32_t node, unsigned char byte) {
+  return (std::uint64_t{node} << 8) | byte;
+}
+
+}  // namespace
+
+std::vector<std::string> secrets_of(const std::map<std::string, std::string>& config_vars) {
+  std::vector<std::string> secrets;
+  const auto add = [&](std::string_view line) {
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (line.size() >= kShortestSecret) secrets.emplace_back(line);
+  };
+  for (const auto& [name, value] : config_vars) {
+    if (name == "BUILDPACK_URL") {
+      const std::string_view info = userinfo(value);
+      add(info);
+      if (info.find(':') != std::string_view::npos) add(info.substr(info.find(':') + 1));
+      continue;
+    }
+    for (const std::string_view line : util::split(value, '\n')) add(line);
+  }
+  return secrets;
+}
+
+Masker::Masker(const std::vector<std::string>& secrets) {
+  for (const std::string& secret : secrets) {
+    if (!secret.empty()) add(secret);
+  }
+  link();
+}
+
+void Masker::add(std::string_view secret) {
+  std::uint32_t node = 0;
+  for (const char character : secret) {
+    const auto byte = static_cast<unsigned char>(character);
+    const auto [position, is_new] = children_.try_emplace(edge(node, byte), nodes_.size());
+    if (is_new) {
+      nodes_.push_back({.depth = nodes_[node].depth + 1});
+      if (node == 0) roots_[byte] = position->second;
+    }
+    node = position->second;
+  }
+  nodes_[node].secret = nodes_[node].depth;
+}
+
+// Breadth first, so that a node's fallback, which is shallower, is complete before it is needed.
+void Masker::link() {
+  std::vector<std::pair<std::uint64_t, std::uint32_t>> edges(children_.begin(), children_.end());
+  std::ranges::sort(edges, {}, [&](const auto& entry) { return nodes_[entry.second].depth; });
+  for (const auto& [from, node] : edges) {
+    const auto parent = static_cast<std::uint32_t>(from >> 8);
+    const auto byte = static_cast<unsigned char>(from & 0xff);
+    nodes_[node].fallback = parent == 0 ? 0 : next(nodes_[parent].fallback, byte);
+    nodes_[node].secret = std::max(nodes_[node].secret, nodes_[nodes_[node].fallback].secret);
+  }
+}
+
+std::uint32_t Masker::child(std::uint32_t node, unsigned char byte) const {
+  if (node == 0) return roots_[byte];
+  const auto position = children_.find(edge(node, byte));
+  return position == children_.end() ? 0 : position->second;
+}
+
+std::uint32_t Masker::next(std::uint32_t node, unsigned char byte) const {
+  while (true) {
+    const std::uint32_t found = child(node, byte);
+    if (found != 0 || node == 0) return found;
+    node = nodes_[node].fallback;
+  }
+}
+
+void Masker::give_out(Stream& stream, std::size_t count, std::string& out) {
+  for (std::size_t i = 0; i < count; ++i) {
+    if (!stream.hidden[i]) {
+      out += stream.held[i];
+    } else if (!stream.in_secret) {
+      out += kMasked;
+    }
+    stream.in_secret = stream.hidden[i];
+  }
+  stream.held.erase(0, count);
+  stream.hidden.erase(stream.hidden.begin(), stream.hidden.begin() + static_cast<std::ptrdiff_t>(count));
+}
+
+// A byte is decided once it lies before the longest suffix that is a prefix of a secret: every secret that is still
+// to come begins within that suffix.
+void Masker::feed(Stream& stream, std::string_view bytes, std::string& out) const {
+  for (const char character : bytes) {
+    const auto byte = static_cast<unsigned char>(character);
+    if (stream.node == 0 && roots_[byte] == 0) {
+      give_out(stream, stream.held.size(), out);
+      out += character;
+      stream.in_secret = false;
+      continue;
+    }
+    stream.node = next(stream.node, byte);
+    stream.held += character;
+    stream.hidden.push_back(false);
+    const std::size_t secret = nodes_[stream.node].secret;
+    std::fill(stream.hidden.end() - static_cast<std::ptrdiff_t>(secret), stream.hidden.end(), true);
+    const std::size_t depth = nodes_[stream.node].depth;
+    if (stream.held.size() > depth) give_out(stream, stream.held.size() - depth, out);
+  }
+}
+
+std::string Masker::feed(std::string_view bytes) {
+  std::string out;
+  out.reserve(bytes.size());
+  feed(stream_, bytes, out);
+  return out;
+}
+
+std::string Masker::flush() {
+  std::string out;
+  give_out(stream_, stream_.held.size(), out);
+  stream_ = {};
+  return out;
+}
+
+std::string Masker::mask(std::string_view text) const {
+  Stream stream;
+  std::string out;
+  feed(stream, text, out);
+  give_out(stream, stream.held.size(), out);
+  return out;
+}
+
+}  // namespace hearth::build

@@ -1,0 +1,35 @@
+// From the built app to a slug file within its limits.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <filesystem>
+#include <stop_token>
+
+#include "build/failures.h"
+#include "build/log.h"
+#include "build/report.h"
+
+namespace hearth::build {
+
+struct PackagingRequest {
+  std::filesystem::path app_dir;
+  std::filesystem::path file;    // the slug
+  std::uint64_t soft_limit = 0;  // bytes
+};
+
+// Applies .slugignore-post, writes the slug and says how large it is; above the soft limit it names the largest
+// directories.
+std::expected<SlugReport, Failure> make_slug(const PackagingRequest& request, Log& log, std::stop_token stop);
+
+// Applies the app's ignore file (.slugignore before the build, .slugignore-post after it) to its directory.
+Step apply_ignore_file(const std::filesystem::path& app_dir, const std::string& name, Log& log);
+
+// Moves (or copies) a slug that could not be published to `directory`, as `name`. The value is where it is now.
+Result<std::filesystem::path> keep_slug(const std::filesystem::path& slug, const std::filesystem::path& directory,
+                                        const std::string& name);
+
+// Copies a slug to `target`: a file, or "-", our standard output.
+Result<void> hand_out(const std::filesystem::path& slug, const std::string& target);
+
+}  // namespace hearth::build

@@ -1,0 +1,122 @@
+// The steps of one build and what they hand to each other. Decides in one place what a cache problem means: a warning
+// and a cold build.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "build/buildpack_steps.h"
+#include "build/config_vars.h"
+#include "build/failures.h"
+#include "build/log.h"
+#include "build/report.h"
+#include "build/restore_task.h"
+#include "build/ssh_agent.h"
+#include "build/surroundings.h"
+#include "build/work_dir.h"
+#include "buildpack/selection.h"
+#include "util/stop.h"
+
+namespace hearth::build {
+
+// One build; run() is called once. One thread.
+class Pipeline {
+ public:
+  Pipeline(const BuildOptions& options, const Console& console, const Surroundings& surroundings,
+           ConfigVars config_vars, std::stop_token stop);
+
+  // `usable` is what checking the options came to.
+  Report run(const Result<void>& usable);
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  Step build(const Result<void>& usable);
+
+  // pipeline_setup.cc
+  Step set_up(const Result<void>& usable);
+  Step open_store();
+  Step open_work_dir();
+  Step open_sandbox();
+  Step start_agent();
+  sandbox::Config sandbox_config() const;
+  void choose_cache_mode();
+  buildpack::Environment git_environment() const;
+  void start_restore();
+
+  // pipeline.cc
+  Step take_source();
+  Step fetch_buildpacks();
+  Step prepare_context();
+  Step detect();
+  Step await_restore();
+  Step use_restored(const cache::RestoreReport& restored);
+  Step compile();
+  Step compile_all();
+  void collect_reports();
+  Step release();
+  Step make_slug();
+  Step publish();
+
+  // pipeline_end.cc
+  void save_cache();
+  bool make_cache_readable();
+  void finish();
+  void tell_failure();
+  void store_records();
+  void write_report();
+
+  template <class Body>
+  Step phase(const char* name, Body body);
+  void record(const char* name, Clock::time_point start, Clock::duration taken);
+  std::unexpected<Failure> because(Failure failure) const;
+  bool cache_is_restored() const;
+  bool cache_is_saved() const;
+  std::string keep_slug();
+
+  const BuildOptions& options_;
+  const Console& console_;
+  const Surroundings& surroundings_;
+  const ConfigVars config_vars_;
+  const std::stop_token stop_;
+  const Clock::time_point started_ = Clock::now();
+  const std::string id_;
+  util::StopAfter deadline_;  // of everything up to the publish
+  Log log_;
+  Report report_;
+  std::string phase_;
+  CacheMode cache_;
+
+  // In the order in which they depend on each other: destroyed from the last to the first.
+  std::shared_ptr<store::ObjectStore> store_;  // null where it could not be opened
+  std::shared_ptr<const store::Meter> meter_;
+  std::string store_error_;
+  std::optional<WorkDir> work_;
+  std::unique_ptr<sandbox::Sandbox> sandbox_;
+  std::optional<SshAgent> agent_;
+  std::unique_ptr<RestoreTask> restore_;
+
+  std::string source_version_;
+  buildpack::Choice choice_;
+  std::vector<buildpack::Buildpack> candidates_;
+  std::optional<buildpack::Context> context_;
+  std::vector<Detected> buildpacks_;  // those that run, in order
+  std::string procfile_;
+};
+
+// A step of the build by its name in the report: timed, noted in the log, and not begun once the build is to end.
+template <class Body>
+Step Pipeline::phase(const char* name, Body body) {
+  phase_ = name;
+  const Clock::time_point start = Clock::now();
+  Step step = deadline_.token().stop_requested() ? Step(failed(FailureClass::interrupted, "stopped")) : body();
+  record(name, start, Clock::now() - start);
+  if (!step) return because(std::move(step).error());
+  return step;
+}
+
+}  // namespace hearth::build

@@ -1,0 +1,179 @@
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "build/pipeline.h"
+#include "buildpack/environment.h"
+#include "sandbox/sandbox.h"
+#include "store/open.h"
+#include "util/file.h"
+#include "util/text.h"
+
+namespace hearth::build {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// Who is to blame where opening something failed: the setting, or the machine.
+FailureClass class_of_setting(const Error& error) {
+  const bool setting = error.kind == ErrorKind::invalid || error.kind == ErrorKind::denied;
+  return setting ? FailureClass::usage : FailureClass::internal;
+}
+
+std::string value_of(const std::map<std::string, std::string>& variables, const std::string& name) {
+  const auto found = variables.find(name);
+  return found == variables.end() ? std::string() : found->second;
+}
+
+// Files below these are part of every build's view anyway.
+bool is_always_shown(const fs::path& path) {
+  return path.native().starts_with("/usr/") || path.native().starts_with("/etc/ssl/");
+}
+
+}  // namespace
+
+Surroundings surroundings() {
+  return {.open_store = [](std::string_view url) { return store::open(url); },
+          .open_sandbox = [](std::optional<sandbox::Level> wanted,
+                             const sandbox::Config& config) { return sandbox::open(wanted, config); },
+          .now = [] { return std::chrono::system_clock::now(); }};
+}
+
+Step Pipeline::set_up(const Result<void>& usable) {
+  if (!usable) return because({FailureClass::usage, {}, usable.error().message});
+  log_.note(fmt::format("build {} of app {}, stack {}", id_, options_.app, options_.stack));
+  choose_cache_mode();
+  const auto all = [&]() -> Step {
+    TRY(open_store());
+    TRY(open_work_dir());
+    TRY(open_sandbox());
+    return start_agent();
+  };
+  Step step = all();
+  if (!step) return because(std::move(step).error());
+  log_.heading(fmt::format("Building {} for {} (sandbox {})", options_.app, options_.stack, report_.sandbox));
+  if (const std::string warning = sandbox_->warning(); !warning.empty()) log_.warning(warning);
+  return {};
+}
+
+// The operator's word first; an app may switch its cache off, or have it made anew.
+void Pipeline::choose_cache_mode() {
+  const std::string wanted = value_of(config_vars_, "HEARTH_CACHE");
+  if (wanted.empty() || wanted == "on" || options_.cache != CacheMode::on) return;
+  if (wanted == "off") {
+    cache_ = CacheMode::off;
+  } else if (wanted == "read-only") {
+    cache_ = CacheMode::read_only;
+  } else if (wanted == "refresh") {
+    cache_ = CacheMode::refresh;
+  } else {
+    log_.warning("The config var HEARTH_CACHE is none of on, off, read-only and refresh: ignored");
+  }
+}
+
+// A store that does not open is no reason not to build; whether its lack is a failure is decided at publish.
+Step Pipeline::open_store() {
+  Result<std::string> url = options_.store_url;
+  if (options_.store_url.empty()) url = store::default_url();
+  if (!url) return failed(FailureClass::usage, url.error());
+  Result<store::OpenStore> opened = surroundings_.open_store(*url);
+  if (!opened && opened.error().kind == ErrorKind::invalid) return failed(FailureClass::usage, opened.error());
+  if (!opened) {
+    store_error_ = opened.error().message;
+    log_.warning(fmt::format("The store cannot be used: {}", store_error_));
+    return {};
+  }
+  store_ = std::move(opened->store);
+  meter_ = std::move(opened->meter);
+  return {};
+}
+
+Step Pipeline::open_work_dir() {
+  const fs::path root =
+      options_.work_root.empty() ? default_work_root(options_.host_environment) : fs::path(options_.work_root);
+  remove_abandoned(root);
+  Result<WorkDir> work = WorkDir::open(root, options_.app);
+  if (!work) return failed(class_of_setting(work.error()), work.error());
+  work_.emplace(std::move(*work));
+  return {};
+}
+
+sandbox::Config Pipeline::sandbox_config() const {
+  sandbox::Config config;
+  config.tmp_dir = work_->tmp();
+  config.app_dir = work_->app();
+  config.stack_root = options_.stack_root;
+  config.network = options_.network;
+  config.build_uid = options_.build_uid;
+  for (const fs::path& path : buildpack::certificate_paths(buildpack::network_environment(options_.host_environment))) {
+    if (!is_always_shown(path)) config.read_only.push_back({path, path});
+  }
+  if (config_vars_.contains("SSH_KEY")) {
+    config.sockets.push_back({agent_socket(work_->agent()), "/run/hearth/ssh-agent"});
+  }
+  return config;
+}
+
+Step Pipeline::open_sandbox() {
+  Result<std::unique_ptr<sandbox::Sandbox>> opened = surroundings_.open_sandbox(options_.sandbox, sandbox_config());
+  if (!opened) {
+    const bool setting = opened.error().kind == ErrorKind::invalid;
+    return failed(setting ? FailureClass::usage : FailureClass::internal, opened.error());
+  }
+  sandbox_ = std::move(*opened);
+  report_.sandbox = sandbox::name(sandbox_->level());
+  const Result<void> handed = work_->hand_over(sandbox_->owner());
+  if (!handed) return failed(class_of_setting(handed.error()), handed.error());
+  return {};
+}
+
+Step Pipeline::start_agent() {
+  const std::string key = value_of(config_vars_, "SSH_KEY");
+  if (key.empty()) return {};
+  std::string hosts = value_of(config_vars_, "SSH_CLIENT_HOSTS");
+  if (hosts.empty()) hosts = value_of(options_.host_environment, "SSH_CLIENT_HOSTS");
+  const fs::path known_hosts = work_->tmp() / "ssh_known_hosts";
+  const Result<void> written = util::write_file(known_hosts, hosts.empty() ? hosts : hosts + "\n");
+  if (!written) return failed(FailureClass::internal, written.error());
+  if (::geteuid() == 0 && ::lchown(known_hosts.c_str(), sandbox_->owner(), sandbox_->owner()) != 0) {
+    return failed(FailureClass::internal, "{} could not be given to the build user", known_hosts.native());
+  }
+  Result<SshAgent> agent = SshAgent::start(key, work_->agent(), sandbox_->owner());
+  if (!agent) return failed(class_of_setting(agent.error()), agent.error());
+  agent_.emplace(std::move(*agent));
+  return {};
+}
+
+buildpack::Environment Pipeline::git_environment() const {
+  buildpack::Environment environment = buildpack::network_environment(options_.host_environment);
+  if (!agent_) return environment;
+  const bool given =
+      config_vars_.contains("SSH_CLIENT_HOSTS") || options_.host_environment.contains("SSH_CLIENT_HOSTS");
+  environment.emplace_back("SSH_AUTH_SOCK", sandbox_->inside(agent_socket(work_->agent())).native());
+  environment.emplace_back("GIT_SSH_COMMAND", ssh_command(sandbox_->inside(work_->tmp() / "ssh_known_hosts"),
+                                                          given ? KnownHosts::given : KnownHosts::none));
+  return environment;
+}
+
+bool Pipeline::cache_is_restored() const {
+  return store_ && (cache_ == CacheMode::on || cache_ == CacheMode::read_only);
+}
+
+bool Pipeline::cache_is_saved() const {
+  return store_ && (cache_ == CacheMode::on || cache_ == CacheMode::refresh);
+}
+
+void Pipeline::start_restore() {
+  if (!store_ && (cache_ == CacheMode::on || cache_ == CacheMode::read_only)) report_.restore.outcome = "unavailable";
+  if (!cache_is_restored()) return;
+  restore_ = std::make_unique<RestoreTask>(RestoreRequest{.store = store_,
+                                                          .name = {options_.app, options_.stack, report_.arch},
+                                                          .directory = work_->own() / "restored",
+                                                          .index = work_->own() / "index",
+                                                          .owner = sandbox_->owner(),
+                                                          .deadline = options_.restore_deadline},
+                                           deadline_.token());
+}
+
+}  // namespace hearth::build
