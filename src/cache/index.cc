@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <array>
@@ -107,14 +108,16 @@ FileStatus read_record(Reader& reader) {
 std::optional<Index> decode(std::string_view bytes) {
   Reader reader(bytes);
   Index index;
-  if (reader.text() != boot_id()) return std::nullopt;
+  const bool since_boot = reader.text() == boot_id();
   index.store = reader.text();
   index.head = reader.text();
   index.epoch = reader.text();
   index.generation = reader.text();
   index.probe = reader.time();
-  index.device = reader.number();
-  index.inode = reader.number();
+  if (!since_boot) index.probe = kNothingProved;
+  index.directory.device = reader.number();
+  index.directory.inode = reader.number();
+  index.directory.born = reader.time();
   for (std::size_t left = reader.count(sizeof(std::uint64_t)); left > 0; --left) {
     std::optional<ObjectName> object = ObjectName::parse(reader.text());
     if (!object) return std::nullopt;
@@ -159,6 +162,19 @@ std::int64_t probe_with(const util::Fd& fd, std::uint64_t device) {
 
 }  // namespace
 
+std::optional<DirectoryMark> mark_of(const std::filesystem::path& directory) {
+  struct statx status{};
+  if (::statx(AT_FDCWD, directory.c_str(), AT_SYMLINK_NOFOLLOW, STATX_INO | STATX_BTIME, &status) != 0) {
+    return std::nullopt;
+  }
+  DirectoryMark mark{
+      .device = ::makedev(status.stx_dev_major, status.stx_dev_minor), .inode = status.stx_ino, .born = 0};
+  if ((status.stx_mask & STATX_BTIME) != 0) {
+    mark.born = status.stx_btime.tv_sec * 1'000'000'000 + status.stx_btime.tv_nsec;
+  }
+  return mark;
+}
+
 Result<void> write_index(const std::filesystem::path& path, const Index& index) {
   Writer writer;
   writer.reserve(index.files.size() * kRecordBytes + 1024);
@@ -168,8 +184,9 @@ Result<void> write_index(const std::filesystem::path& path, const Index& index) 
   writer.text(index.epoch);
   writer.text(index.generation);
   writer.time(index.probe);
-  writer.number(index.device);
-  writer.number(index.inode);
+  writer.number(index.directory.device);
+  writer.number(index.directory.inode);
+  writer.time(index.directory.born);
   writer.number(index.damaged.size());
   for (const ObjectName& object : index.damaged) writer.text(object.text());
   writer.number(index.files.size());
@@ -194,7 +211,7 @@ std::optional<Index> read_index(const std::filesystem::path& path) {
 }
 
 std::int64_t take_probe(const std::filesystem::path& probe, std::uint64_t device) {
-  const Result<util::Fd> fd = util::open_file(probe, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+  const Result<util::Fd> fd = util::open_file(probe, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
   if (!fd) return kNothingProved;
   const std::int64_t result = probe_with(*fd, device);
   ::unlink(probe.c_str());

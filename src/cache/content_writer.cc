@@ -1,0 +1,292 @@
+#include "cache/content_writer.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <numeric>
+#include <string>
+#include <utility>
+
+#include "cache/file_reader.h"
+#include "cache/parallel.h"
+
+namespace hearth::cache {
+
+namespace {
+
+constexpr std::uint64_t kPieceBytes = kBlockTarget;
+// Batches of tiny files end here.
+constexpr std::size_t kBatchFiles = 512;
+constexpr int kPasses = 3;
+
+bool is_local(ErrorKind kind) {
+  return kind == ErrorKind::denied || kind == ErrorKind::io || kind == ErrorKind::not_found;
+}
+
+void append_hole(std::vector<Extent>& extents, std::uint64_t length) {
+  if (!extents.empty() && extents.back().block == kHole) {
+    extents.back().length += length;
+  } else {
+    extents.push_back({kHole, 0, length});
+  }
+}
+
+}  // namespace
+
+// A piece of a file, small enough to be one chunk.
+struct ContentWriter::Part {
+  std::uint32_t job = 0;
+  std::uint64_t offset = 0;
+  std::uint64_t length = 0;
+};
+
+// What one thread reads at a time; batches are taken in by their numbers.
+struct ContentWriter::Batch {
+  std::uint64_t number = 0;
+  std::vector<Part> parts;
+};
+
+struct ContentWriter::ReadPart {
+  std::uint32_t job = 0;
+  FilePart content;
+  std::vector<util::Digest> digests;  // of the data stretches
+  std::string warning;                // why it could not be read
+};
+
+struct ContentWriter::FullBlock {
+  std::uint32_t id = 0;
+  std::vector<std::byte> raw;
+  std::vector<Chunk> chunks;
+};
+
+// What a thread keeps between batches.
+struct ContentWriter::Reader {
+  FileReader files;
+  std::uint32_t block = kNone;  // of the base, unpacked in `raw`
+  std::vector<std::byte> raw;
+};
+
+ContentWriter::ContentWriter(const ContentRequest& request, Warnings& warnings)
+    : request_(request), warnings_(warnings), next_block_(static_cast<std::uint32_t>(request.base.blocks.size())) {}
+
+Result<std::vector<Content>> ContentWriter::run(std::span<const ContentJob> jobs, const std::stop_token& stop) {
+  jobs_ = jobs;
+  contents_.assign(jobs.size(), {});
+  std::vector<std::uint32_t> todo(jobs.size());
+  std::iota(todo.begin(), todo.end(), 0);
+  for (int left = kPasses; left > 0 && !todo.empty(); --left) {
+    TRY(pass(todo, stop));
+    todo = settle(todo);
+  }
+  for (const std::uint32_t job : todo) {
+    contents_[job] = {.state = Content::State::left_out, .same_as_base = false, .extents = {}, .in_base = {}};
+    warnings_.add(
+        fmt::format("left out of the cache: {} (it changes all the time)", request_.found[jobs_[job].found].path));
+  }
+  if (!raw_.empty()) TRY(write(cut(), stop));
+  return std::move(contents_);
+}
+
+Result<void> ContentWriter::pass(std::span<const std::uint32_t> jobs, const std::stop_token& stop) {
+  queue_ = jobs;
+  queue_offset_ = 0;
+  return in_parallel(thread_count(request_.threads), stop,
+                     [this](const std::stop_token& token) { return work(token); });
+}
+
+Result<void> ContentWriter::work(const std::stop_token& stop) {
+  Reader reader{FileReader(request_.root), kNone, {}};
+  while (const std::optional<Batch> batch = next_batch()) {
+    std::vector<ReadPart> parts;
+    for (const Part& part : batch->parts) {
+      if (stop.stop_requested()) return fail(ErrorKind::cancelled, "the save was stopped");
+      parts.push_back(TRY(read(reader, part)));
+    }
+    std::vector<FullBlock> full;
+    {
+      // In the order of the paths, so that neighbours share a block. Whoever has the lowest number never waits.
+      std::unique_lock lock(mutex_);
+      if (!turn_changed_.wait(lock, stop, [&] { return taken_in_ == batch->number; })) {
+        return fail(ErrorKind::cancelled, "the save was stopped");
+      }
+      full = take_in(std::move(parts));
+      ++taken_in_;
+      turn_changed_.notify_all();
+    }
+    for (FullBlock& block : full) TRY(write(std::move(block), stop));
+  }
+  return {};
+}
+
+std::optional<ContentWriter::Batch> ContentWriter::next_batch() {
+  const std::lock_guard guard(mutex_);
+  Batch batch;
+  std::uint64_t bytes = 0;
+  while (!queue_.empty() && batch.parts.size() < kBatchFiles) {
+    const std::uint32_t job = queue_.front();
+    const std::uint64_t size = request_.found[jobs_[job].found].status.size;
+    const std::uint64_t length = std::min(size - queue_offset_, kPieceBytes);
+    if (!batch.parts.empty() && bytes + length > kPieceBytes) break;
+    batch.parts.push_back({job, queue_offset_, length});
+    bytes += length;
+    queue_offset_ += length;
+    if (queue_offset_ == size) {
+      queue_ = queue_.subspan(1);
+      queue_offset_ = 0;
+    }
+  }
+  if (batch.parts.empty()) return std::nullopt;
+  batch.number = handed_out_++;
+  return batch;
+}
+
+Result<ContentWriter::ReadPart> ContentWriter::read(Reader& reader, const Part& part) {
+  const ContentJob& job = jobs_[part.job];
+  if (job.from == ContentJob::From::base) return read_from_base(reader, part);
+  const FoundEntry& found = request_.found[job.found];
+  ReadPart result;
+  result.job = part.job;
+  Result<FilePart> content = reader.files.read(found.path, found.status, part.offset, part.length);
+  if (!content) {
+    if (!is_local(content.error().kind)) return std::unexpected(std::move(content).error());
+    result.warning = fmt::format("left out of the cache: {}", content.error().message);
+    return result;
+  }
+  result.content = std::move(*content);
+  if (result.content.outcome != ReadOutcome::good) return result;
+  std::span<const std::byte> rest(result.content.bytes);
+  for (const Stretch& stretch : result.content.stretches) {
+    if (stretch.kind != Stretch::Kind::data) continue;
+    result.digests.push_back(util::sha256(rest.first(stretch.length)));
+    rest = rest.subspan(stretch.length);
+  }
+  return result;
+}
+
+Result<ContentWriter::ReadPart> ContentWriter::read_from_base(Reader& reader, const Part& part) {
+  ReadPart result;
+  result.job = part.job;
+  std::uint64_t at = 0;
+  const std::uint64_t end = part.offset + part.length;
+  for (const Extent& extent : content_of(request_.base, jobs_[part.job].base)) {
+    const std::uint64_t begin = std::max(at, part.offset);
+    const std::uint64_t stop = std::min(at + extent.length, end);
+    const std::uint64_t skipped = begin - std::min(begin, at);
+    at += extent.length;
+    if (stop <= begin) continue;
+    if (extent.block == kHole) {
+      result.content.stretches.push_back({Stretch::Kind::hole, stop - begin});
+      continue;
+    }
+    if (reader.block != extent.block) {
+      const Block& block = request_.base.blocks[extent.block];
+      reader.raw =
+          TRY(decode_block(block, std::span(request_.base.inline_bytes).subspan(block.offset, block.stored_bytes)));
+      reader.block = extent.block;
+    }
+    const auto bytes = std::span(reader.raw).subspan(extent.offset + skipped, stop - begin);
+    result.content.stretches.push_back({Stretch::Kind::data, bytes.size()});
+    result.content.bytes.insert(result.content.bytes.end(), bytes.begin(), bytes.end());
+    result.digests.push_back(util::sha256(bytes));
+  }
+  return result;
+}
+
+std::vector<ContentWriter::FullBlock> ContentWriter::take_in(std::vector<ReadPart> parts) {
+  std::vector<FullBlock> full;
+  for (ReadPart& part : parts) take_in(std::move(part), full);
+  return full;
+}
+
+void ContentWriter::take_in(ReadPart part, std::vector<FullBlock>& full) {
+  Content& content = contents_[part.job];
+  const ContentJob& job = jobs_[part.job];
+  if (job.from == ContentJob::From::disk) read_bytes_ += part.content.bytes.size();
+  if (!part.warning.empty()) {
+    if (content.state != Content::State::left_out) warnings_.add(std::move(part.warning));
+    content.state = Content::State::left_out;
+  }
+  if (part.content.outcome == ReadOutcome::vanished) content.state = Content::State::left_out;
+  if (part.content.outcome == ReadOutcome::changed && content.state == Content::State::good) {
+    content.state = Content::State::changed;
+  }
+  if (content.state != Content::State::good) return;
+
+  const std::span<const Extent> before =
+      job.base == kNone ? std::span<const Extent>() : content_of(request_.base, job.base);
+  std::span<const std::byte> rest(part.content.bytes);
+  auto digest = part.digests.begin();
+  for (const Stretch& stretch : part.content.stretches) {
+    if (stretch.kind == Stretch::Kind::hole) {
+      append_hole(content.extents, stretch.length);
+      append_hole(content.in_base, stretch.length);
+      continue;
+    }
+    std::optional<Extent> preferred;
+    if (content.in_base.size() < before.size()) preferred = before[content.in_base.size()];
+    const std::optional<Extent> known = request_.known.find(*digest, stretch.length, preferred);
+    content.in_base.push_back(known.value_or(kNotInBase));
+    const bool take_over = known && takeable(known->block);
+    content.extents.push_back(take_over ? *known : store_chunk(*digest, rest.first(stretch.length), full));
+    rest = rest.subspan(stretch.length);
+    ++digest;
+  }
+}
+
+bool ContentWriter::takeable(std::uint32_t block) const {
+  const std::uint32_t pack = request_.base.blocks[block].pack;
+  return pack != kInline && request_.takeable[pack];
+}
+
+Extent ContentWriter::store_chunk(const util::Digest& digest, std::span<const std::byte> bytes,
+                                  std::vector<FullBlock>& full) {
+  if (const auto found = new_chunks_.find(digest); found != new_chunks_.end()) return found->second;
+  if (!raw_.empty() && raw_.size() + bytes.size() > kBlockTarget) full.push_back(cut());
+  const Extent extent{next_block_, static_cast<std::uint32_t>(raw_.size()), bytes.size()};
+  chunks_.push_back({digest, extent.offset, static_cast<std::uint32_t>(bytes.size())});
+  raw_.insert(raw_.end(), bytes.begin(), bytes.end());
+  new_chunks_.emplace(digest, extent);
+  return extent;
+}
+
+ContentWriter::FullBlock ContentWriter::cut() {
+  return {next_block_++, std::exchange(raw_, {}), std::exchange(chunks_, {})};
+}
+
+Result<void> ContentWriter::write(FullBlock block, const std::stop_token& stop) {
+  EncodedBlock encoded = TRY(encode_block(block.raw, request_.compression_level));
+  return request_.packs.add(block.id, std::move(encoded), std::move(block.chunks), stop);
+}
+
+bool ContentWriter::same_as_base(std::uint32_t job) const {
+  const std::uint32_t entry = jobs_[job].base;
+  return entry != kNone && std::ranges::equal(contents_[job].in_base, content_of(request_.base, entry));
+}
+
+// The jobs that have to be done again.
+std::vector<std::uint32_t> ContentWriter::settle(std::span<const std::uint32_t> jobs) {
+  std::vector<std::uint32_t> again;
+  Directories directories(request_.root);
+  for (const std::uint32_t job : jobs) {
+    Content& content = contents_[job];
+    content.same_as_base = same_as_base(job);
+    content.in_base = {};
+    if (content.state != Content::State::changed) continue;
+    content = {};
+    FoundEntry& found = request_.found[jobs_[job].found];
+    const Result<Directories::Handle> parent = directories.parent(found.path);
+    struct stat status{};
+    const std::string name(name_of(found.path));
+    if (!parent || ::fstatat((*parent)->get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 ||
+        !S_ISREG(status.st_mode)) {
+      content.state = Content::State::left_out;
+      continue;
+    }
+    found.status = file_status(status);
+    if (found.status.size > 0) again.push_back(job);
+  }
+  return again;
+}
+
+}  // namespace hearth::cache

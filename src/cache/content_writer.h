@@ -1,0 +1,103 @@
+// The content of the files of a save: reads it once, finds what the base has already, and puts the rest into blocks.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <unordered_map>
+#include <vector>
+
+#include "cache/chunk_index.h"
+#include "cache/directories.h"
+#include "cache/manifest.h"
+#include "cache/pack_writer.h"
+#include "cache/save_plan.h"
+#include "cache/tree.h"
+#include "cache/warnings.h"
+#include "util/error.h"
+
+namespace hearth::cache {
+
+// One file whose content is to be had.
+struct ContentJob {
+  enum class From { disk, base };
+  std::uint32_t found = 0;     // index of the found entry
+  From from = From::disk;      // base: from the inline bytes of the base's manifest
+  std::uint32_t base = kNone;  // the base's entry with this path
+};
+
+inline constexpr Extent kNotInBase{kNone - 1, 0, 0};
+
+struct Content {
+  enum class State { good, changed, left_out };
+  State state = State::good;
+  bool same_as_base = false;    // the base's entry has this very content
+  std::vector<Extent> extents;  // blocks of the base by their index; new ones from Manifest::blocks.size() on
+  std::vector<Extent> in_base;  // where the base has the same bytes; kNotInBase where it has not
+};
+
+struct ContentRequest {
+  Directories::Handle root;
+  std::span<FoundEntry> found;  // the status of a file that changed in between is renewed
+  const Manifest& base;
+  const std::vector<bool>& takeable;  // by pack of the base: content may be taken over from it
+  const ChunkIndex& known;
+  PackWriter& packs;
+  int compression_level = 3;
+  unsigned threads = 0;
+};
+
+class ContentWriter {
+ public:
+  ContentWriter(const ContentRequest& request, Warnings& warnings);
+
+  // Once. The result is in the order of the jobs, which are in the order of the paths. Files that vanish or cannot be
+  // read, and those that change each time they are read, are left out (the latter two with a warning). All blocks were
+  // handed to the pack writer. Errors: the store's, and cancelled.
+  Result<std::vector<Content>> run(std::span<const ContentJob> jobs, const std::stop_token& stop);
+
+  std::uint64_t read_bytes() const { return read_bytes_; }
+
+ private:
+  struct Part;
+  struct Batch;
+  struct ReadPart;
+  struct FullBlock;
+  struct Reader;
+
+  Result<void> pass(std::span<const std::uint32_t> jobs, const std::stop_token& stop);
+  Result<void> work(const std::stop_token& stop);
+  std::optional<Batch> next_batch();
+  Result<ReadPart> read(Reader& reader, const Part& part);
+  Result<ReadPart> read_from_base(Reader& reader, const Part& part);
+  std::vector<FullBlock> take_in(std::vector<ReadPart> parts);
+  void take_in(ReadPart part, std::vector<FullBlock>& full);
+  Extent store_chunk(const util::Digest& digest, std::span<const std::byte> bytes, std::vector<FullBlock>& full);
+  bool takeable(std::uint32_t block) const;
+  std::vector<std::uint32_t> settle(std::span<const std::uint32_t> jobs);
+  bool same_as_base(std::uint32_t job) const;
+  Result<void> write(FullBlock block, const std::stop_token& stop);
+  FullBlock cut();
+
+  const ContentRequest& request_;
+  Warnings& warnings_;
+  std::span<const ContentJob> jobs_;
+  std::vector<Content> contents_;
+
+  std::mutex mutex_;
+  std::condition_variable_any turn_changed_;
+  std::span<const std::uint32_t> queue_;  // jobs of this pass that are not handed out yet
+  std::uint64_t queue_offset_ = 0;        // in the first one's file
+  std::uint64_t handed_out_ = 0;          // batches
+  std::uint64_t taken_in_ = 0;
+  std::uint32_t next_block_ = 0;
+  std::vector<std::byte> raw_;  // of the block that is being gathered
+  std::vector<Chunk> chunks_;
+  std::unordered_map<util::Digest, Extent> new_chunks_;
+  std::uint64_t read_bytes_ = 0;
+};
+
+}  // namespace hearth::cache

@@ -1,0 +1,246 @@
+#include "cache/fill.h"
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <span>
+#include <unordered_map>
+#include <utility>
+
+#include "cache/create.h"
+#include "cache/fetch_plan.h"
+#include "cache/parallel.h"
+
+namespace hearth::cache {
+
+namespace {
+
+constexpr std::uint64_t kRangeTarget = 8 << 20;
+constexpr std::uint64_t kLeastRange = 1 << 20;
+// Entries without content are made in portions of this many.
+constexpr std::size_t kPortion = 1024;
+
+// Ranges small enough that every thread gets some, and large enough that requests stay few.
+std::uint64_t range_target(const Manifest& manifest, unsigned threads) {
+  std::uint64_t total = 0;
+  for (const Block& block : manifest.blocks) total += block.stored_bytes;
+  return std::clamp(total / (std::uint64_t{2} * threads), kLeastRange, kRangeTarget);
+}
+
+Attributes attributes_of(const Entry& entry) {
+  return {.mode = entry.mode, .mtime = entry.mtime};
+}
+
+class Filler {
+ public:
+  Filler(const FillRequest& request, Directories::Handle root, unsigned threads)
+      : request_(request),
+        manifest_(request.manifest),
+        root_(std::move(root)),
+        threads_(threads),
+        plan_(manifest_, range_target(manifest_, threads)),
+        files_(manifest_.entries.size()) {}
+
+  Result<void> run(const std::stop_token& stop) {
+    Creator creator = new_creator();
+    TRY(begin_tree(creator, stop));
+    TRY(in_parallel(threads_, stop, [this](const std::stop_token& token) { return work(token); }));
+    return finish_tree(creator, stop);
+  }
+
+  Filled result() && { return {std::move(files_), bytes_, fetched_bytes_}; }
+
+  FillFailure failure(Error error) && {
+    // Only errors that speak of an object count as its damage.
+    const bool of_object = error.kind == ErrorKind::not_found || error.kind == ErrorKind::corrupt;
+    return {std::move(error), of_object ? std::move(damaged_) : std::nullopt, fetched_bytes_};
+  }
+
+ private:
+  Creator new_creator() const { return {Directories(root_), request_.owner}; }
+
+  // Directories, and the files that several threads will write to.
+  Result<void> begin_tree(Creator& creator, const std::stop_token& stop) {
+    for (std::uint32_t index = 0; index < manifest_.entries.size(); ++index) {
+      if (index % kPortion == 0) TRY(check_stop(stop));
+      const Entry entry = manifest_.entries[index];
+      if (entry.kind == EntryKind::directory) TRY(creator.make_directory(entry.path));
+      if (entry.kind != EntryKind::file) continue;
+      bytes_ += entry.size;
+      if (entry.extents.size() < 2) continue;
+      if (const std::uint32_t blocks = plan_.blocks_of(entry); blocks > 1) {
+        unfinished_.emplace(index, blocks);
+        TRY(creator.begin_file(entry.path, entry.size));
+      }
+    }
+    return {};
+  }
+
+  // Hard links, and then the directories, into which nothing is made any more.
+  Result<void> finish_tree(Creator& creator, const std::stop_token& stop) {
+    for (std::uint32_t index = 0; index < manifest_.entries.size(); ++index) {
+      const Entry entry = manifest_.entries[index];
+      if (entry.kind == EntryKind::hard_link) TRY(creator.make_hard_link(entry.path, entry.target));
+    }
+    // A new name changes the ctime of all names.
+    for (std::uint32_t index = 0; index < manifest_.entries.size(); ++index) {
+      const Entry entry = manifest_.entries[index];
+      if (entry.kind != EntryKind::hard_link) continue;
+      files_[index] = TRY(creator.status(entry.path));
+      if (const auto first = manifest_.entries.find(entry.target)) files_[*first] = files_[index];
+    }
+    TRY(check_stop(stop));
+    for (std::size_t index = manifest_.entries.size(); index-- > 0;) {
+      const Entry entry = manifest_.entries[index];
+      if (entry.kind == EntryKind::directory) TRY(creator.finish_directory(entry.path, attributes_of(entry)));
+    }
+    return creator.finish_directory("", {.mode = manifest_.root_mode, .mtime = manifest_.root_mtime});
+  }
+
+  static Result<void> check_stop(const std::stop_token& stop) {
+    if (stop.stop_requested()) return fail(ErrorKind::cancelled, "the restore was stopped");
+    return {};
+  }
+
+  // One thread's part: ranges first, since they take longest, then what has no content.
+  Result<void> work(const std::stop_token& stop) {
+    Creator creator = new_creator();
+    const std::size_t ranges = plan_.ranges().size();
+    const std::size_t portions = (manifest_.entries.size() + kPortion - 1) / kPortion;
+    while (true) {
+      TRY(check_stop(stop));
+      const std::size_t next = next_task_++;
+      if (next >= ranges + portions) return {};
+      if (next < ranges) {
+        TRY(write_range(creator, plan_.ranges()[next], stop));
+      } else {
+        TRY(make_empty_ones(creator, (next - ranges) * kPortion));
+      }
+    }
+  }
+
+  // Links, and files without any block.
+  Result<void> make_empty_ones(Creator& creator, std::size_t begin) {
+    const std::size_t end = std::min(begin + kPortion, manifest_.entries.size());
+    for (std::size_t index = begin; index < end; ++index) {
+      const Entry entry = manifest_.entries[index];
+      if (entry.kind == EntryKind::symlink) {
+        TRY(creator.make_symlink(entry.path, std::string(entry.target), entry.mtime));
+      } else if (entry.kind == EntryKind::file &&
+                 std::ranges::all_of(entry.extents, [](const Extent& extent) { return extent.block == kHole; })) {
+        files_[index] = TRY(creator.make_file(entry.path, attributes_of(entry), entry.size, {}));
+      }
+    }
+    return {};
+  }
+
+  Result<void> write_range(Creator& creator, const FetchRange& range, const std::stop_token& stop) {
+    std::vector<std::byte> fetched;
+    std::span<const std::byte> bytes;
+    if (range.pack == kInline) {
+      bytes = std::span(manifest_.inline_bytes).subspan(range.offset, range.length);
+    } else {
+      fetched = TRY(fetch(range.pack, range.offset, range.length, stop));
+      bytes = fetched;
+    }
+    for (const std::uint32_t index : range.blocks) {
+      TRY(check_stop(stop));
+      const Block& block = manifest_.blocks[index];
+      // A short answer is an object that is not what it should be; what is there may still be good.
+      const std::uint64_t begin = std::min<std::uint64_t>(block.offset - range.offset, bytes.size());
+      const std::span<const std::byte> stored =
+          bytes.subspan(begin, std::min<std::uint64_t>(block.stored_bytes, bytes.size() - begin));
+      Result<std::vector<std::byte>> raw = decode_block(block, stored);
+      if (!raw && range.pack != kInline) {
+        raw = decode_block(block, TRY(fetch(range.pack, block.offset, block.stored_bytes, stop)));
+      }
+      if (!raw) return damage(range.pack, std::move(raw).error());
+      TRY(write_block(creator, index, *raw));
+    }
+    return {};
+  }
+
+  ObjectName object_of(std::uint32_t pack) const {
+    if (pack == kInline) return request_.manifest_name;
+    const PackName& name = manifest_.packs[pack];
+    return {request_.manifest_name.epoch, ObjectKind::pack, name.save, name.number};
+  }
+
+  // What lies in that part of the pack now: fewer bytes where the pack is shorter.
+  Result<std::vector<std::byte>> fetch(std::uint32_t pack, std::uint64_t offset, std::uint64_t length,
+                                       const std::stop_token& stop) {
+    const ObjectName name = object_of(pack);
+    Result<store::Object> object =
+        within(name.text(), request_.store.get(request_.layout.key(name), {offset, length}, stop));
+    if (object) {
+      fetched_bytes_ += object->bytes.size();
+      return std::move(object->bytes);
+    }
+    const ErrorKind kind = object.error().kind;
+    // A range behind the end is what a truncated object answers with.
+    if (kind == ErrorKind::invalid || kind == ErrorKind::corrupt) return std::vector<std::byte>();
+    if (kind == ErrorKind::not_found) return damage(pack, std::move(object).error());
+    return std::unexpected(std::move(object).error());
+  }
+
+  std::unexpected<Error> damage(std::uint32_t pack, Error error) {
+    const std::lock_guard guard(mutex_);
+    const ObjectName object = object_of(pack);
+    if (error.kind == ErrorKind::corrupt) error.message = fmt::format("{}: {}", object.text(), error.message);
+    if (!damaged_) damaged_ = object;
+    return std::unexpected(std::move(error));
+  }
+
+  Result<void> write_block(Creator& creator, std::uint32_t block, std::span<const std::byte> raw) {
+    std::span<const Use> uses = plan_.uses(block);
+    std::vector<Piece> pieces;
+    while (!uses.empty()) {
+      const std::uint32_t index = uses.front().entry;
+      pieces.clear();
+      for (; !uses.empty() && uses.front().entry == index; uses = uses.subspan(1)) {
+        pieces.push_back({uses.front().offset_in_file, raw.subspan(uses.front().offset_in_block, uses.front().length)});
+      }
+      TRY(write_file(creator, index, pieces));
+    }
+    return {};
+  }
+
+  Result<void> write_file(Creator& creator, std::uint32_t index, std::span<const Piece> pieces) {
+    const Entry entry = manifest_.entries[index];
+    // begin_tree has filled the map; from then on only the counts change.
+    const auto unfinished = unfinished_.find(index);
+    if (unfinished == unfinished_.end()) {
+      files_[index] = TRY(creator.make_file(entry.path, attributes_of(entry), entry.size, pieces));
+      return {};
+    }
+    for (const Piece& piece : pieces) TRY(creator.write_piece(entry.path, piece));
+    if (--unfinished->second == 0) files_[index] = TRY(creator.finish_file(entry.path, attributes_of(entry)));
+    return {};
+  }
+
+  const FillRequest& request_;
+  const Manifest& manifest_;
+  const Directories::Handle root_;
+  const unsigned threads_;
+  const FetchPlan plan_;
+  std::unordered_map<std::uint32_t, std::atomic<std::uint32_t>> unfinished_;  // blocks still to come, by entry
+  std::vector<FileStatus> files_;  // each written by the one thread that finishes the file
+  std::uint64_t bytes_ = 0;
+  std::atomic<std::uint64_t> fetched_bytes_ = 0;
+  std::atomic<std::size_t> next_task_ = 0;
+  std::mutex mutex_;
+  std::optional<ObjectName> damaged_;
+};
+
+}  // namespace
+
+std::expected<Filled, FillFailure> fill(const FillRequest& request, const std::stop_token& stop) {
+  const Result<Directories> root = Directories::open(request.root);
+  if (!root) return std::unexpected(FillFailure{root.error(), std::nullopt, 0});
+  Filler filler(request, root->root(), thread_count(request.threads));
+  Result<void> filled = filler.run(stop);
+  if (filled) return std::move(filler).result();
+  return std::unexpected(std::move(filler).failure(std::move(filled).error()));
+}
+
+}  // namespace hearth::cache

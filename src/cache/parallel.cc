@@ -1,0 +1,40 @@
+#include "cache/parallel.h"
+
+#include <algorithm>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+namespace hearth::cache {
+
+unsigned thread_count(unsigned wanted) {
+  constexpr unsigned kLeast = 4;
+  constexpr unsigned kMost = 24;
+  if (wanted > 0) return std::min(wanted, kMost);
+  return std::clamp(2 * std::thread::hardware_concurrency(), kLeast, kMost);
+}
+
+Result<void> in_parallel(unsigned threads, const std::stop_token& stop,
+                         const std::function<Result<void>(const std::stop_token&)>& work) {
+  std::stop_source own;
+  const std::stop_callback pass_on(stop, [&own] { own.request_stop(); });
+  std::mutex mutex;
+  std::optional<Error> first;
+  {
+    std::vector<std::jthread> crew;
+    for (unsigned i = 0; i < threads; ++i) {
+      crew.emplace_back([&] {
+        Result<void> done = work(own.get_token());
+        if (done) return;
+        const std::lock_guard guard(mutex);
+        if (!first) first = std::move(done).error();
+        own.request_stop();
+      });
+    }
+  }
+  if (first) return std::unexpected(std::move(*first));
+  return {};
+}
+
+}  // namespace hearth::cache
