@@ -70,17 +70,18 @@ std::vector<std::string> bwrap_options(const BwrapPlan& plan) {
 
 std::vector<std::string> payload_argv(const Command& command) {
   std::vector<std::string> argv;
-  const auto is_pwd = [](const auto& variable) { return variable.first == "PWD"; };
   if (command.argv.front().contains('=')) {
     // env(1) would take it for an assignment.
     argv = {"/bin/sh", "-c", "exec \"$0\" \"$@\""};
   } else {
+    const auto is_pwd = [](const auto& variable) { return variable.first == "PWD"; };
+    const auto pwd = std::ranges::find_if(command.environment, is_pwd);
     argv = {"/usr/bin/env"};
-    // bubblewrap sets it.
-    if (std::ranges::none_of(command.environment, is_pwd)) argv.insert(argv.end(), {"-u", "PWD"});
     // In the foreground of a terminal Ctrl-C reaches bubblewrap too, which is started deaf to it.
     if (command.streams == Streams::inherited) argv.emplace_back("--default-signal=INT,QUIT");
-    argv.emplace_back("--");
+    // bubblewrap sets PWD, whatever its options say.
+    argv.insert(argv.end(), {"-u", "PWD", "--"});
+    if (pwd != command.environment.end()) argv.push_back(fmt::format("PWD={}", pwd->second));
   }
   argv.insert(argv.end(), command.argv.begin(), command.argv.end());
   return argv;
