@@ -1,0 +1,270 @@
+#include "cache/commit.h"
+
+#include <gmock/gmock.h>
+
+#include "cache/bytes.h"
+#include "cache/format_samples.h"
+#include "store/memory_store.h"
+#include "support/faulty_store.h"
+
+namespace hearth::cache {
+namespace {
+
+using support::FaultyStore;
+using support::LastMutation;
+using support::Operation;
+using support::Verb;
+
+class Commit : public testing::Test {
+ protected:
+  void put_bytes(const store::Key& key, std::string_view bytes) {
+    ASSERT_TRUE(memory_.put(key, as_bytes(bytes), store::Condition::none(), {}));
+  }
+
+  // A save that has uploaded what is its own.
+  Proposal uploaded(char digit, const HeadRead& opened, const std::string& base = "") {
+    Proposal proposal = sample::proposal(sample::generation(digit), base);
+    proposal.epoch = opened.seen.head.epoch;
+    for (const ObjectName& object : own_objects(proposal)) put_bytes(layout_.key(object), "content");
+    return proposal;
+  }
+
+  // Commits, and returns the newest generation's id.
+  std::string save(char digit) {
+    const HeadRead opened = *open_head(memory_, layout_, {});
+    EXPECT_EQ(commit(memory_, layout_, opened, uploaded(digit, opened), {})->outcome, CommitOutcome::committed);
+    return newest();
+  }
+
+  std::string newest() {
+    const HeadRead read = *read_head(memory_, layout_, {});
+    return read.state == HeadState::readable && !read.seen.head.generations.empty()
+               ? read.seen.head.generations.front().id
+               : "";
+  }
+
+  bool exists(const ObjectName& object) { return memory_.stat(layout_.key(object), {}).has_value(); }
+
+  store::MemoryStore memory_;
+  FaultyStore faulty_{memory_};
+  const Layout layout_ = *Layout::of(sample::kName);
+};
+
+TEST_F(Commit, MakesHeadBeforeTheFirstUpload) {
+  EXPECT_EQ(read_head(memory_, layout_, {})->state, HeadState::absent);
+  const HeadRead opened = *open_head(memory_, layout_, {});
+  EXPECT_EQ(opened.state, HeadState::readable);
+  EXPECT_TRUE(opened.seen.head.generations.empty());
+  EXPECT_EQ(open_head(memory_, layout_, {})->seen.head, opened.seen.head);
+}
+
+TEST_F(Commit, PutsTheGenerationOnTop) {
+  EXPECT_EQ(save('a'), sample::id('a'));
+  EXPECT_EQ(save('b'), sample::id('b'));
+  EXPECT_EQ(read_head(memory_, layout_, {})->seen.head.generations.size(), 2U);
+}
+
+TEST_F(Commit, TwoSaversLoseNothing) {
+  const HeadRead first = *open_head(memory_, layout_, {});
+  const HeadRead second = *open_head(memory_, layout_, {});
+  EXPECT_EQ(commit(memory_, layout_, first, uploaded('a', first), {})->attempts, 1);
+  const CommitReport report = *commit(memory_, layout_, second, uploaded('b', second), {});
+  EXPECT_EQ(report.outcome, CommitOutcome::committed);
+  EXPECT_EQ(report.attempts, 2);
+  EXPECT_EQ(read_head(memory_, layout_, {})->seen.head.generations.size(), 2U);
+}
+
+TEST_F(Commit, AnAnswerThatIsLostIsNoSecondGeneration) {
+  const HeadRead opened = *open_head(memory_, layout_, {});
+  const Proposal proposal = uploaded('a', opened);
+  // The put arrives and its answer does not; by the time HEAD is read the store is back.
+  int operations = 0;
+  faulty_.before_each([&](const Operation& operation) {
+    if (operation.verb == Verb::put && operations++ == 0) faulty_.die_after(0, LastMutation::unacknowledged);
+    if (operation.verb == Verb::get) faulty_.revive();
+  });
+  const auto report = commit(faulty_, layout_, opened, proposal, {});
+  ASSERT_TRUE(report) << report.error().message;
+  EXPECT_EQ(report->outcome, CommitOutcome::committed);
+  EXPECT_EQ(read_head(memory_, layout_, {})->seen.head.generations.size(), 1U);
+}
+
+TEST_F(Commit, ARequestThatIsLostIsSentAgain) {
+  const HeadRead opened = *open_head(memory_, layout_, {});
+  const Proposal proposal = uploaded('a', opened);
+  int puts = 0;
+  faulty_.before_each([&](const Operation& operation) {
+    if (operation.verb == Verb::put && puts++ == 0) faulty_.die_after(0, LastMutation::lost);
+    if (operation.verb == Verb::get) faulty_.revive();
+  });
+  EXPECT_EQ(commit(faulty_, layout_, opened, proposal, {})->attempts, 2);
+  EXPECT_EQ(newest(), sample::id('a'));
+}
+
+TEST_F(Commit, GivesUpAfterEightAttempts) {
+  const HeadRead opened = *open_head(memory_, layout_, {});
+  const Proposal proposal = uploaded('a', opened);
+  int puts = 0;
+  faulty_.before_each([&](const Operation& operation) {
+    if (operation.verb != Verb::put) return;
+    ++puts;
+    const Transition touch = [](const Seen& seen) -> Result<std::optional<Head>> { return marked_bad(seen, {}); };
+    EXPECT_TRUE(update_head(memory_, layout_, touch, {}));
+  });
+  EXPECT_EQ(commit(faulty_, layout_, opened, proposal, {}).error().kind, ErrorKind::conflict);
+  EXPECT_EQ(puts, 8);
+}
+
+TEST_F(Commit, APurgeDropsIt) {
+  const HeadRead opened = *open_head(memory_, layout_, {});
+  const Proposal proposal = uploaded('a', opened);
+  const Transition purge = [](const Seen& seen) -> Result<std::optional<Head>> { return purged(seen); };
+  ASSERT_TRUE(update_head(memory_, layout_, purge, {}));
+  EXPECT_EQ(commit(memory_, layout_, opened, proposal, {})->outcome, CommitOutcome::superseded);
+  EXPECT_EQ(newest(), "");
+}
+
+TEST_F(Commit, APurgeFromOutsideDropsIt) {
+  const HeadRead opened = *open_head(memory_, layout_, {});
+  const Proposal proposal = uploaded('a', opened);
+  ASSERT_TRUE(memory_.remove(layout_.head(), {}));
+  const CommitReport report = *commit(memory_, layout_, opened, proposal, {});
+  EXPECT_EQ(report.outcome, CommitOutcome::superseded);
+  EXPECT_NE(report.reason, "");
+  EXPECT_EQ(read_head(memory_, layout_, {})->state, HeadState::absent);
+}
+
+TEST_F(Commit, AnOwnObjectThatIsGoneDropsIt) {
+  const HeadRead opened = *open_head(memory_, layout_, {});
+  const Proposal proposal = uploaded('a', opened);
+  save('b');
+  ASSERT_TRUE(memory_.remove(layout_.key(own_objects(proposal).back()), {}));
+  EXPECT_EQ(commit(memory_, layout_, opened, proposal, {})->outcome, CommitOutcome::superseded);
+  EXPECT_EQ(newest(), sample::id('b'));
+}
+
+TEST_F(Commit, DeletesExpiredTrash) {
+  for (const char digit : {'a', 'b', 'c', 'd'}) save(digit);
+  const ObjectName dropped = read_head(memory_, layout_, {})->seen.head.trash.front().object;
+  EXPECT_TRUE(exists(dropped));
+  memory_.advance(kGrace);
+  save('1');
+  EXPECT_TRUE(exists(dropped));
+  memory_.advance(std::chrono::seconds(2));
+  save('2');
+  EXPECT_FALSE(exists(dropped));
+  for (const Trashed& trashed : read_head(memory_, layout_, {})->seen.head.trash) EXPECT_NE(trashed.object, dropped);
+}
+
+TEST_F(Commit, WhatCannotBeDeletedStaysInTheTrash) {
+  for (const char digit : {'a', 'b', 'c', 'd'}) save(digit);
+  const std::size_t before = read_head(memory_, layout_, {})->seen.head.trash.size();
+  memory_.advance(kGrace + std::chrono::seconds(1));
+  const HeadRead opened = *open_head(memory_, layout_, {});
+  const Proposal proposal = uploaded('1', opened);
+  faulty_.refuse(Verb::remove, ErrorKind::denied);
+  ASSERT_EQ(commit(faulty_, layout_, opened, proposal, {})->outcome, CommitOutcome::committed);
+  EXPECT_EQ(read_head(memory_, layout_, {})->seen.head.trash.size(), before + 2);
+}
+
+TEST_F(Commit, WithoutSwapItReadsBack) {
+  store::MemoryStore swift(store::CompareAndSwap::absent);
+  const HeadRead first = *open_head(swift, layout_, {});
+  EXPECT_EQ(first.seen.head.compare_and_swap, store::CompareAndSwap::absent);
+  const HeadRead second = *open_head(swift, layout_, {});
+  const auto upload = [&](char digit, const HeadRead& opened) {
+    Proposal proposal = sample::proposal(sample::generation(digit));
+    proposal.epoch = opened.seen.head.epoch;
+    for (const ObjectName& object : own_objects(proposal)) {
+      EXPECT_TRUE(swift.put(layout_.key(object), as_bytes("x"), store::Condition::none(), {}));
+    }
+    return proposal;
+  };
+  const Proposal a = upload('a', first);
+  const Proposal b = upload('b', second);
+  EXPECT_EQ(commit(swift, layout_, first, a, {})->outcome, CommitOutcome::committed);
+  EXPECT_EQ(commit(swift, layout_, second, b, {})->outcome, CommitOutcome::committed);
+  EXPECT_EQ(read_head(swift, layout_, {})->seen.head.generations.size(), 2U);
+  const HeadRead slow = *open_head(swift, layout_, {});
+  const Proposal c = upload('c', slow);
+  swift.advance(kSaveLimitWithoutSwap + std::chrono::seconds(1));
+  EXPECT_EQ(commit(swift, layout_, slow, c, {})->outcome, CommitOutcome::superseded);
+}
+
+TEST_F(Commit, ACorruptHeadIsColdAndTheNextSaveHeals) {
+  save('a');
+  const std::string old_epoch = read_head(memory_, layout_, {})->seen.head.epoch;
+  std::string text(as_text(memory_.get(layout_.head(), {}, {})->bytes));
+  text[text.size() / 2] ^= 0x10;
+  put_bytes(layout_.head(), text);
+  const HeadRead damaged = *read_head(memory_, layout_, {});
+  EXPECT_EQ(damaged.state, HeadState::corrupt);
+  EXPECT_NE(damaged.problem, "");
+  EXPECT_EQ(save('b'), sample::id('b'));
+  const HeadRead healed = *read_head(memory_, layout_, {});
+  EXPECT_NE(healed.seen.head.epoch, old_epoch);
+  EXPECT_EQ(healed.seen.head.generations.size(), 1U);
+}
+
+TEST_F(Commit, WhatIsDamagedOnItsWayOnceIsReadAgain) {
+  save('a');
+  faulty_.corrupt(layout_.head(), 20);
+  int reads = 0;
+  faulty_.before_each([&](const Operation&) {
+    if (++reads == 2) faulty_.heal();
+  });
+  EXPECT_EQ(read_head(faulty_, layout_, {})->state, HeadState::readable);
+}
+
+TEST_F(Commit, ANewerFormatIsLeftAlone) {
+  std::string text = encode_head(sample::empty_head());
+  text.replace(text.find("\"format\":1"), 10, "\"format\":2");
+  text.resize(text.rfind(",\"sha256\""));
+  const std::string sum = util::sha256(text).hex();
+  put_bytes(layout_.head(), text + ",\"sha256\":\"" + sum + "\"}\n");
+  EXPECT_EQ(read_head(memory_, layout_, {})->state, HeadState::newer);
+  EXPECT_EQ(open_head(memory_, layout_, {}).error().kind, ErrorKind::invalid);
+}
+
+TEST_F(Commit, AMinWriterThatIsNewerIsOnlyRead) {
+  Head head = sample::empty_head();
+  head.min_writer = kHeadFormat + 1;
+  put_bytes(layout_.head(), encode_head(head));
+  EXPECT_EQ(read_head(memory_, layout_, {})->state, HeadState::readable);
+  EXPECT_EQ(open_head(memory_, layout_, {}).error().kind, ErrorKind::invalid);
+}
+
+TEST_F(Commit, AnotherCachesHeadIsCorrupt) {
+  Head head = sample::empty_head();
+  head.name.app = "other";
+  put_bytes(layout_.head(), encode_head(head));
+  EXPECT_EQ(read_head(memory_, layout_, {})->state, HeadState::corrupt);
+}
+
+TEST_F(Commit, DiesAtAnyMutationAndLeavesTheOldOrTheNew) {
+  for (const LastMutation last : {LastMutation::lost, LastMutation::unacknowledged}) {
+    for (std::uint64_t survivors = 0; survivors < 6; ++survivors) {
+      store::MemoryStore memory;
+      FaultyStore faulty(memory);
+      const HeadRead empty = *open_head(memory, layout_, {});
+      faulty.die_after(survivors, last);
+      Proposal proposal = sample::proposal(sample::generation('a'));
+      proposal.epoch = empty.seen.head.epoch;
+      bool uploaded = true;
+      for (const ObjectName& object : own_objects(proposal)) {
+        uploaded = uploaded && faulty.put(layout_.key(object), as_bytes("x"), store::Condition::none(), {}).has_value();
+      }
+      const bool committed = uploaded && commit(faulty, layout_, empty, proposal, {}).has_value();
+      const Head head = read_head(memory, layout_, {})->seen.head;
+      if (committed) EXPECT_EQ(head.generations.size(), 1U);
+      for (const Generation& generation : head.generations) {
+        for (const ObjectName& object : objects_of(head, generation)) {
+          EXPECT_TRUE(memory.stat(layout_.key(object), {})) << survivors;
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace hearth::cache

@@ -1,0 +1,282 @@
+#include "cache/manifest.h"
+
+#include <gmock/gmock.h>
+#include <rapidcheck.h>
+
+#include "cache/compression.h"
+#include "cache/format_samples.h"
+#include "cache/manifest_frame.h"
+#include "cache/mutations.h"
+
+namespace hearth::cache {
+namespace {
+
+const util::Digest kBase = util::sha256("base");
+
+std::vector<std::byte> delta() {
+  return *encode_delta(sample::changed_manifest(), sample::manifest(), kBase);
+}
+
+Result<Manifest> decode_sample_delta(std::span<const std::byte> object) {
+  return decode_delta(object, sample::manifest(), kBase);
+}
+
+TEST(Manifest, ComesBack) {
+  for (const Manifest& manifest :
+       {Manifest{}, sample::manifest(), sample::changed_manifest(), sample::inline_manifest()}) {
+    ASSERT_TRUE(check(manifest)) << check(manifest).error().message;
+    const auto object = encode_manifest(manifest);
+    ASSERT_TRUE(object);
+    const auto decoded = decode_manifest(*object);
+    ASSERT_TRUE(decoded) << decoded.error().message;
+    EXPECT_TRUE(*decoded == manifest);
+    EXPECT_EQ(*base_of(*object), std::nullopt);
+  }
+}
+
+TEST(Manifest, ComesBackAsADelta) {
+  const std::vector<Manifest> all = {Manifest{}, sample::manifest(), sample::changed_manifest()};
+  for (const Manifest& base : all) {
+    for (const Manifest& next : all) {
+      const auto object = encode_delta(next, base, kBase);
+      ASSERT_TRUE(object);
+      const auto decoded = decode_delta(*object, base, kBase);
+      ASSERT_TRUE(decoded) << decoded.error().message;
+      EXPECT_TRUE(*decoded == next);
+      EXPECT_EQ(*base_of(*object), kBase);
+    }
+  }
+}
+
+TEST(Manifest, DeltaFitsItsBaseOnly) {
+  EXPECT_EQ(decode_manifest(delta()).error().kind, ErrorKind::corrupt);
+  EXPECT_EQ(decode_delta(delta(), sample::manifest(), util::sha256("other")).error().kind, ErrorKind::corrupt);
+  EXPECT_EQ(decode_delta(*encode_manifest(Manifest{}), sample::manifest(), kBase).error().kind, ErrorKind::corrupt);
+  // Even under a digest that is right: what it refers to is not there.
+  EXPECT_EQ(decode_delta(delta(), Manifest{}, kBase).error().kind, ErrorKind::corrupt);
+  EXPECT_EQ(encode_delta(sample::inline_manifest(), Manifest{}, kBase).error().kind, ErrorKind::invalid);
+}
+
+TEST(Manifest, RefusesDamage) {
+  const auto full = *encode_manifest(sample::manifest());
+  expect_truncations_refused(full, decode_manifest);
+  expect_flips_refused(full, decode_manifest);
+  const auto in_line = *encode_manifest(sample::inline_manifest());
+  expect_truncations_refused(in_line, decode_manifest);
+  expect_flips_refused(in_line, decode_manifest);
+  expect_truncations_refused(delta(), decode_sample_delta);
+  expect_flips_refused(delta(), decode_sample_delta);
+}
+
+TEST(Manifest, OfANewerFormatIsInvalid) {
+  auto object = *encode_manifest(Manifest{});
+  object[7] = std::byte{2};
+  const auto sum = util::sha256(std::span(object).first(object.size() - 32));
+  std::ranges::copy(sum.bytes, object.end() - 32);
+  EXPECT_EQ(decode_manifest(object).error().kind, ErrorKind::invalid);
+}
+
+// The inside with one byte changed or cut, sealed again: past the checksum the decoder stands alone.
+template <class Decode>
+void expect_lies_bounded(std::span<const std::byte> object, const Decode& decode) {
+  const Frame frame = *unseal(object);
+  const std::vector<std::byte> body = *decompress(frame.body, frame.body_bytes);
+  for (std::size_t i = 0; i < body.size(); ++i) {
+    for (const int bits : {0x01, 0x02, 0x04, 0x10, 0x40, 0x80, 0xff}) {
+      std::vector<std::byte> lie = body;
+      lie[i] ^= static_cast<std::byte>(bits);
+      const auto decoded = decode(*seal(lie, frame.base, frame.inline_bytes));
+      if (decoded) {
+        EXPECT_TRUE(check(*decoded));
+      } else {
+        ASSERT_EQ(decoded.error().kind, ErrorKind::corrupt);
+      }
+    }
+    ASSERT_FALSE(decode(*seal(std::span(body).first(i), frame.base, frame.inline_bytes)));
+  }
+}
+
+TEST(Manifest, WellSealedLiesAreRefusedOrHarmless) {
+  expect_lies_bounded(*encode_manifest(sample::manifest()), decode_manifest);
+  expect_lies_bounded(*encode_manifest(sample::inline_manifest()), decode_manifest);
+  expect_lies_bounded(delta(), decode_sample_delta);
+}
+
+TEST(Manifest, CountsAreNotTrusted) {
+  ByteWriter body;
+  body.varint(0755);
+  body.zigzag(0);
+  body.varint(0);
+  body.varint(0);
+  body.varint(UINT64_MAX);  // entries
+  EXPECT_EQ(decode_manifest(*seal(body.bytes(), std::nullopt, {})).error().kind, ErrorKind::corrupt);
+}
+
+Entry file(std::string_view path, std::uint64_t size = 0, std::span<const Extent> extents = {}) {
+  return {.path = path, .mode = 0644, .size = size, .target = {}, .extents = extents};
+}
+Entry link(EntryKind kind, std::string_view path, std::string_view target) {
+  return {.path = path, .kind = kind, .target = target, .extents = {}};
+}
+
+Result<void> check_entries_of(std::initializer_list<Entry> entries) {
+  Manifest manifest = sample::inline_manifest();
+  manifest.entries = {};
+  for (const Entry& entry : entries) manifest.entries.add(entry);
+  return check(manifest);
+}
+
+TEST(ManifestRules, Paths) {
+  EXPECT_TRUE(check_entries_of({file("...")}));
+  for (const std::string& path : {std::string(""), std::string("/a"), std::string("."), std::string(".."),
+                                  std::string("a/"), std::string("a\0b", 3), std::string(kPathLimit + 1, 'x')}) {
+    EXPECT_FALSE(check_entries_of({file(path)})) << path;
+  }
+  const Entry directory{.path = "a", .kind = EntryKind::directory, .mode = 0755, .target = {}, .extents = {}};
+  EXPECT_TRUE(check_entries_of({directory, file("a/b")}));
+  for (const std::string_view path : {"a/..", "a/./b", "a//b", "a/../../b", "b/c"}) {
+    EXPECT_FALSE(check_entries_of({directory, file(path)})) << path;
+  }
+}
+
+TEST(ManifestRules, OrderAndParents) {
+  EXPECT_FALSE(check_entries_of({file("b"), file("a")}));
+  EXPECT_FALSE(check_entries_of({file("a"), file("a")}));
+  EXPECT_FALSE(check_entries_of({file("a"), file("a/b")}));
+  EXPECT_FALSE(check_entries_of({link(EntryKind::symlink, "a", "/etc"), file("a/passwd")}));
+}
+
+TEST(ManifestRules, Links) {
+  EXPECT_TRUE(check_entries_of({file("a"), link(EntryKind::hard_link, "b", "a")}));
+  EXPECT_FALSE(check_entries_of({file("a"), link(EntryKind::hard_link, "b", "c")}));
+  EXPECT_FALSE(check_entries_of({file("a"), link(EntryKind::hard_link, "b", "../a")}));
+  EXPECT_FALSE(check_entries_of({file("a"), link(EntryKind::hard_link, "b", "b")}));
+  EXPECT_FALSE(check_entries_of({link(EntryKind::hard_link, "a", "b"), file("b")}));
+  EXPECT_FALSE(check_entries_of({link(EntryKind::symlink, "a", "x"), link(EntryKind::hard_link, "b", "a")}));
+  EXPECT_FALSE(check_entries_of({link(EntryKind::symlink, "a", "")}));
+}
+
+TEST(ManifestRules, Content) {
+  const auto fits = [](std::uint64_t size, std::vector<Extent> extents) {
+    return check_entries_of({file("a", size, extents)}).has_value();
+  };
+  EXPECT_TRUE(fits(100, {{0, 0, 100}}));
+  EXPECT_TRUE(fits(INT64_MAX, {{kHole, 0, INT64_MAX}}));
+  EXPECT_FALSE(fits(101, {{0, 0, 101}}));
+  EXPECT_FALSE(fits(99, {{0, 0, 100}}));
+  EXPECT_FALSE(fits(101, {{0, 0, 100}}));
+  EXPECT_FALSE(fits(100, {{0, 1, 100}}));
+  EXPECT_FALSE(fits(100, {{2, 0, 100}}));
+  EXPECT_FALSE(fits(100, {{0, 0, 100}, {0, 0, 0}}));
+  EXPECT_FALSE(fits(100, {{kHole, 1, 100}}));
+  EXPECT_FALSE(fits(0, {{kHole, 0, UINT64_MAX}, {kHole, 0, 1}}));
+  EXPECT_FALSE(fits(UINT64_MAX, {{kHole, 0, UINT64_MAX}}));
+}
+
+TEST(ManifestRules, ModesKeepNoSetuid) {
+  Entry entry = file("a");
+  entry.mode = 04755;
+  EXPECT_FALSE(check_entries_of({entry}));
+  Manifest manifest;
+  manifest.root_mode = 02755;
+  EXPECT_FALSE(check(manifest));
+}
+
+TEST(ManifestRules, BlocksAndPacks) {
+  const auto good = [](auto change) {
+    Manifest manifest = sample::manifest();
+    change(manifest);
+    return check(manifest).has_value();
+  };
+  EXPECT_TRUE(good([](Manifest&) {}));
+  EXPECT_FALSE(good([](Manifest& m) { m.blocks[0].pack = 2; }));
+  EXPECT_FALSE(good([](Manifest& m) { m.blocks[0].pack = kInline; }));
+  EXPECT_FALSE(good([](Manifest& m) { m.blocks[0].offset = 4990; }));
+  EXPECT_FALSE(good([](Manifest& m) { m.blocks[0].offset = UINT64_MAX; }));
+  EXPECT_FALSE(good([](Manifest& m) { m.blocks[0].offset = 60; }));  // overlaps the third
+  EXPECT_FALSE(good([](Manifest& m) { m.blocks[0].raw_bytes = kBlockLimit + 1; }));
+  EXPECT_FALSE(good([](Manifest& m) { m.blocks[0].stored_bytes = 0; }));
+  EXPECT_FALSE(good([](Manifest& m) { m.blocks[1].raw_bytes = 201; }));
+  EXPECT_FALSE(good([](Manifest& m) { m.packs[1] = m.packs[0]; }));
+  EXPECT_FALSE(good([](Manifest& m) { m.packs[0].save = "../../../../up/a"; }));
+  EXPECT_FALSE(good([](Manifest& m) { m.packs.push_back({sample::id('f'), 0, 10}); }));
+  EXPECT_FALSE(good([](Manifest& m) { m.inline_bytes.resize(1); }));
+}
+
+// A directory of up to a dozen names in two folders, each a file of a block and an offset, or absent.
+Manifest random_manifest() {
+  Manifest manifest;
+  const auto packs = *rc::gen::inRange<std::uint32_t>(1, 4);
+  const auto blocks = *rc::gen::inRange<std::uint32_t>(packs, 9);
+  for (std::uint32_t i = 0; i < packs; ++i) manifest.packs.push_back({sample::id("abcd"[i]), i % 2, 100'000});
+  for (std::uint32_t i = 0; i < blocks; ++i) {
+    const auto content = *rc::gen::inRange(0, 3);
+    manifest.blocks.push_back({.pack = i % packs,
+                               .offset = 8 + i * 1000,
+                               .stored_bytes = 1000,
+                               .raw_bytes = 4000,
+                               .digest = util::sha256(std::to_string(content)),
+                               .encoding = Encoding::zstd});
+  }
+  for (const std::string folder : {"a", "b"}) {
+    manifest.entries.add({.path = folder,
+                          .kind = EntryKind::directory,
+                          .mode = 0755,
+                          .mtime = *rc::gen::inRange(-9, 9),
+                          .target = {},
+                          .extents = {}});
+    for (const std::string name : {"1", "2", "3", "4", "5", "6"}) {
+      if (*rc::gen::inRange(0, 3) == 0) continue;
+      std::vector<Extent> extents;
+      std::uint64_t size = 0;
+      for (int i = *rc::gen::inRange(0, 4); i > 0; --i) {
+        const bool hole = *rc::gen::inRange(0, 4) == 0;
+        extents.push_back({hole ? kHole : *rc::gen::inRange(0U, blocks), hole ? 0 : *rc::gen::inRange(0U, 3U) * 100,
+                           *rc::gen::inRange<std::uint64_t>(1, 3) * 100});
+        size += extents.back().length;
+      }
+      manifest.entries.add({.path = folder + "/" + name,
+                            .mode = 0644,
+                            .mtime = *rc::gen::inRange(0, 3),
+                            .size = size,
+                            .target = {},
+                            .extents = extents});
+    }
+  }
+  return manifest;
+}
+
+TEST(ManifestProperty, AnyManifestComesBackInFullAndAsADelta) {
+  EXPECT_TRUE(rc::check([] {
+    const Manifest base = random_manifest();
+    const Manifest next = random_manifest();
+    RC_ASSERT(check(base).has_value());
+    RC_ASSERT(*decode_manifest(*encode_manifest(next)) == next);
+    RC_ASSERT(*decode_delta(*encode_delta(next, base, kBase), base, kBase) == next);
+  }));
+}
+
+TEST(Manifest, AHundredThousandEntriesAreSmall) {
+  Manifest manifest = sample::inline_manifest();
+  manifest.entries = {};
+  const std::vector<Extent> extents = {{0, 0, 100}};
+  const std::size_t count = 100'000;
+  for (std::size_t i = 0; i < count; ++i) {
+    manifest.entries.add({.path = fmt::format("a-file-with-a-name-of-an-ordinary-length-in-a-cache-{:08}", i),
+                          .mode = 0644,
+                          .mtime = static_cast<std::int64_t>(i),
+                          .size = 100,
+                          .target = {},
+                          .extents = extents});
+  }
+  EXPECT_LT(manifest.entries.memory() / count, 150U);
+  const auto object = *encode_manifest(manifest);
+  EXPECT_LT(object.size() / count, 10U);
+  EXPECT_TRUE(*decode_manifest(object) == manifest);
+  Manifest next = manifest;
+  next.root_mtime = 7;
+  EXPECT_TRUE(next.entries.find(manifest.entries[500].path) == 500U);
+}
+
+}  // namespace
+}  // namespace hearth::cache
