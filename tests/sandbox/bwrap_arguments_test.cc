@@ -12,6 +12,11 @@ using testing::Not;
 
 class BwrapArgumentsTest : public testing::Test {
  protected:
+  BwrapArgumentsTest() {
+    config_.tmp_dir = "/work/tmp";
+    config_.app_dir = "/work/app";
+  }
+
   std::vector<std::string> options() const { return bwrap_options({view_, {10}, config_, command_, 2000, 9}); }
   // The options from this one on, `count` of them.
   std::vector<std::string> from(const std::string& option, std::size_t count) const {
@@ -22,7 +27,7 @@ class BwrapArgumentsTest : public testing::Test {
   }
 
   View view_{.shown = {{"/stack/usr", "/usr"}}, .links = {{"usr/bin", "/bin"}}, .made = {{"text", "/etc/hosts"}}};
-  Config config_{.tmp_dir = "/work/tmp", .app_dir = "/work/app"};
+  Config config_;
   Command command_{.argv = {"bin/compile", "a"}, .environment = {{"K", "v"}}, .directory = "/tmp/build"};
 };
 

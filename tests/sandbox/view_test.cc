@@ -61,7 +61,9 @@ TEST_F(ViewTest, ShowsChosenPartsOfEtc) {
 
 TEST_F(ViewTest, TheBuildUserHasAName) {
   for (const View::Made& made : view().made) {
-    if (made.inside == "/etc/passwd") EXPECT_THAT(made.content, testing::HasSubstr("build:x:2000:2000:"));
+    if (made.inside == "/etc/passwd") {
+      EXPECT_THAT(made.content, testing::HasSubstr("build:x:2000:2000:"));
+    }
   }
 }
 
