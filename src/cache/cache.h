@@ -1,0 +1,93 @@
+// Keeps a directory in an object store as generations: save records it, restore makes it again. docs/format.md
+// specifies every stored byte, and the protocol that makes concurrent and crashed writers harmless.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include <sys/types.h>
+
+#include "store/object_store.h"
+#include "util/error.h"
+
+namespace hearth::cache {
+
+// Which cache: "apps/<app>" with the stack and the architecture it was made for.
+struct Name {
+  std::string app;    // any text; percent-encoded in object names
+  std::string stack;  // "heroku-24"
+  std::string arch;   // "amd64", "arm64"
+
+  bool operator==(const Name&) const = default;
+};
+
+struct RestoreOptions {
+  std::optional<uid_t> owner;  // uid and gid of everything created; absent: ours
+  unsigned threads = 0;        // 0: one per core
+};
+
+enum class RestoreOutcome { hit, fallback, miss, damaged, unavailable, late };
+std::string_view name(RestoreOutcome outcome);
+
+struct RestoreReport {
+  RestoreOutcome outcome = RestoreOutcome::miss;
+  std::string generation;  // the restored one; empty without one
+  std::uint64_t entries = 0;
+  std::uint64_t bytes = 0;          // of the files' contents
+  std::uint64_t fetched_bytes = 0;  // of manifests and packs, damaged ones included
+  std::vector<std::string> warnings;
+};
+
+enum class SaveOutcome { saved, unchanged, failed, superseded, late };
+std::string_view name(SaveOutcome outcome);
+
+struct SaveOptions {
+  unsigned threads = 0;
+  int compression_level = 3;  // zstd's
+};
+
+struct SaveReport {
+  SaveOutcome outcome = SaveOutcome::failed;
+  std::string generation;
+  std::uint64_t entries = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t read_bytes = 0;      // of files' contents, to hash and compress
+  std::uint64_t uploaded_bytes = 0;  // of manifests and packs, as the number of objects; HEAD does not count
+  std::uint64_t uploaded_objects = 0;
+  std::uint64_t added = 0;
+  std::uint64_t changed = 0;
+  std::uint64_t removed = 0;
+  std::vector<std::string> warnings;
+};
+
+// Makes `directory` equal the newest good generation. `directory` is absent or empty (make_room); its parent exists, is
+// on one file system with it, and writable. Ends in exactly what was saved, or in an empty directory: every byte is
+// verified before it is visible at `directory`. Writes the index file at `index` (what was restored, bound to store,
+// name and generation; the next save reads nothing that it proves unchanged). Never an error: the outcome tells. A stop
+// request is `late`.
+RestoreReport restore(store::ObjectStore& store, const Name& name, const std::filesystem::path& directory,
+                      const std::filesystem::path& index, const RestoreOptions& options, std::stop_token stop);
+
+// Records `directory` as the new newest generation; an absent or empty one, too, if there was more before. `index` is
+// what the restore or the save before has written (absent: everything is read); it is written anew. Changes nothing in
+// the directory. What cannot be read, and what is neither file, directory nor symbolic link, is left out with a
+// warning. Once a day it also looks for objects that nobody needs any more. Never an error: the outcome tells; a failed
+// save leaves the old cache in force.
+SaveReport save(store::ObjectStore& store, const Name& name, const std::filesystem::path& directory,
+                const std::filesystem::path& index, const SaveOptions& options, std::stop_token stop);
+
+// For directories that are no part of a build: where the index of `directory` lies, hidden beside it.
+std::filesystem::path index_path(const std::filesystem::path& directory);
+
+enum class Replace { no, yes };
+
+// Makes `directory` ready for a restore: removes it with all that is in it, if it is what the last restore or save with
+// this index left there; anything else that is neither absent nor empty only with Replace::yes, else it is invalid.
+Result<void> make_room(const std::filesystem::path& directory, const std::filesystem::path& index, Replace replace);
+
+}  // namespace hearth::cache

@@ -256,7 +256,9 @@ TEST_F(Commit, DiesAtAnyMutationAndLeavesTheOldOrTheNew) {
       }
       const bool committed = uploaded && commit(faulty, layout_, empty, proposal, {}).has_value();
       const Head head = read_head(memory, layout_, {})->seen.head;
-      if (committed) EXPECT_EQ(head.generations.size(), 1U);
+      if (committed) {
+        EXPECT_EQ(head.generations.size(), 1U);
+      }
       for (const Generation& generation : head.generations) {
         for (const ObjectName& object : objects_of(head, generation)) {
           EXPECT_TRUE(memory.stat(layout_.key(object), {})) << survivors;
