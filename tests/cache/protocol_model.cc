@@ -1,0 +1,526 @@
+#include "cache/protocol_model.h"
+
+#include <algorithm>
+#include <iterator>
+#include <map>
+#include <set>
+#include <unordered_set>
+
+#include "cache/transition.h"
+
+namespace hearth::cache::model {
+
+namespace {
+
+constexpr std::chrono::hours kJump{25};
+constexpr int kAttempts = 2;
+
+enum class Step {
+  open,
+  upload,
+  judge,
+  clean,
+  put,
+  read,
+  list,
+  sweep_read,
+  sweep_clean,
+  sweep_put,
+  purge_read,
+  purge_put,
+  purge_delete,
+  restore_read,
+  restore_fetch,
+  finished
+};
+
+struct Process {
+  Actor actor = Actor::saver;
+  Step step = Step::finished;
+  std::string id;
+  int attempts = 0;
+  int rounds = 0;
+  Seen seen;
+  int version = 0;  // of the HEAD that was seen; 0: none
+  int opened_version = -1;
+  store::StoreTime began{};
+  Proposal proposal;
+  Sweep sweep;
+  std::vector<ObjectName> todo;  // to be deleted
+  std::set<ObjectName> deleted;
+};
+
+// A request that is on its way still, or once more.
+struct Message {
+  enum class Kind { put_head, put_object, remove } kind = Kind::remove;
+  Head head;
+  int condition = 0;
+  ObjectName object;
+};
+
+struct World {
+  std::optional<Seen> head;
+  int version = 0;  // of the HEAD that is there; 0: none
+  int writes = 0;
+  std::map<ObjectName, store::StoreTime> objects;
+  store::StoreTime now{std::chrono::hours(24 * 365 * 50)};
+  int jumps = 0;
+  int faults = 0;
+  int epochs = 0;
+  std::vector<Process> processes;
+  std::vector<Message> flight;
+  std::set<std::string> dead;  // saves that began before a purge
+  std::string violation;
+};
+
+std::string id_of(char kind, std::size_t number) {
+  return fmt::format("{}{:015x}", kind == 'g' ? 'a' : kind, number);
+}
+
+std::string next_epoch(World& world) {
+  return id_of('e', static_cast<std::size_t>(++world.epochs));
+}
+
+// Random names would make every state a new one.
+Head plain(Head head) {
+  head.serial = 0;
+  head.nonce.clear();
+  return head;
+}
+
+Generation generation_of(const std::string& id) {
+  return {.id = id, .saved = {}, .manifests = {{id, 1, {}}}, .packs = {{id, 0, 1}}, .unknown = {}};
+}
+
+// What tells states apart, and no more: names by their ends, versions by whether they are still the one that is there,
+// times by whether a jump has passed since.
+class KeyWriter {
+ public:
+  explicit KeyWriter(const World& world) : world_(world) {}
+
+  std::string write() {
+    put("{}{}{}", world_.version == 0, world_.jumps, world_.faults);
+    if (world_.head) add(*world_.head, world_.now);
+    for (const auto& [object, modified] : world_.objects) put("{}{}", name(object), modified == world_.now);
+    for (const Process& process : world_.processes) add(process);
+    for (const Message& message : world_.flight) {
+      put("M{}{}{}", static_cast<int>(message.kind), message.condition == world_.version, name(message.object));
+      add({.head = message.head, .written = {}, .now = {}}, {});
+    }
+    for (const std::string& dead : world_.dead) put("x{}", ends(dead));
+    return std::move(key_);
+  }
+
+ private:
+  template <class... Args>
+  void put(fmt::format_string<Args...> format, Args&&... args) {
+    fmt::format_to(std::back_inserter(key_), format, std::forward<Args>(args)...);
+  }
+
+  static std::string ends(const std::string& id) { return id.empty() ? "-" : std::string{id.front(), id.back()}; }
+
+  static std::string name(const ObjectName& object) {
+    return ends(object.epoch) + (object.kind == ObjectKind::pack ? 'p' : 'm') + ends(object.save);
+  }
+
+  char age(store::StoreTime time, store::StoreTime seen) const {
+    return time == world_.now ? 'n' : time == seen ? 's' : 'o';
+  }
+
+  void add(const Seen& seen, store::StoreTime now) {
+    put("H{}{}", ends(seen.head.epoch), age(seen.written, now));
+    for (const Generation& generation : seen.head.generations) put("g{}", ends(generation.id));
+    for (const Trashed& trashed : seen.head.trash) {
+      put("t{}{}", name(trashed.object), trashed.since ? age(*trashed.since, now) : '-');
+    }
+    for (const ObjectName& object : seen.head.bad) put("b{}", name(object));
+  }
+
+  void add(const Process& process) {
+    put("P{}", static_cast<int>(process.step));
+    if (process.step == Step::finished) return put("{}", process.proposal.epoch.empty());
+    put("{}{}{}{}{}{}", process.attempts, process.rounds, process.version == 0, process.version == world_.version,
+        process.opened_version == process.version, process.opened_version == world_.version);
+    put("{}{}", age(process.began, {}), age(process.seen.now, {}));
+    add(process.seen, process.seen.now);
+    put("{}{}", ends(process.proposal.epoch), ends(process.proposal.base));
+    for (const Listed& listed : process.sweep.objects) {
+      put("l{}{}", name(listed.object), process.sweep.taken - listed.modified > kUnreferencedAge);
+    }
+    for (const ObjectName& object : process.todo) put("d{}", name(object));
+    for (const ObjectName& object : process.deleted) put("D{}", name(object));
+  }
+
+  const World& world_;
+  std::string key_;
+};
+
+class Explorer {
+ public:
+  explicit Explorer(const Scenario& scenario) : scenario_(scenario) {}
+
+  Exploration run() {
+    visit(first());
+    while (!stack_.empty() && result_.violation.empty()) {
+      const World world = std::move(stack_.back());
+      stack_.pop_back();
+      expand(world);
+    }
+    result_.states = seen_.size();
+    return result_;
+  }
+
+ private:
+  bool rule(Rule rule) const { return scenario_.without != rule; }
+
+  World first() {
+    World world;
+    world.faults = scenario_.faults;
+    if (!scenario_.no_head) {
+      Seen seen{.head = plain(create({"app", "stack", "arch"}, store::CompareAndSwap::honoured)), .written = world.now};
+      seen.head.epoch = next_epoch(world);
+      for (std::size_t i = scenario_.generations; i > 0; --i)
+        seen.head.generations.push_back(generation_of(id_of('g', i)));
+      for (const Generation& generation : seen.head.generations) {
+        for (const ObjectName& object : objects_of(seen.head, generation)) world.objects[object] = world.now;
+      }
+      world.head = seen;
+      world.version = world.writes = 1;
+    }
+    for (const Actor actor : scenario_.actors) {
+      Process process;
+      process.actor = actor;
+      process.id = id_of('b', world.processes.size());
+      process.step = actor == Actor::saver       ? Step::open
+                     : actor == Actor::collector ? Step::list
+                     : actor == Actor::restorer  ? Step::restore_read
+                                                 : Step::purge_read;
+      world.processes.push_back(std::move(process));
+    }
+    return world;
+  }
+
+  void visit(World world) {
+    check(world);
+    if (!world.violation.empty() && result_.violation.empty()) result_.violation = world.violation;
+    if (seen_.insert(KeyWriter(world).write()).second) stack_.push_back(std::move(world));
+  }
+
+  // The promises that hold in every state.
+  void check(World& world) {
+    if (!world.head) return;
+    for (const Generation& generation : world.head->head.generations) {
+      for (const ObjectName& object : objects_of(world.head->head, generation)) {
+        if (!world.objects.contains(object)) world.violation = "HEAD names " + object.text() + ", which is gone";
+      }
+      if (world.dead.contains(generation.id)) world.violation = "a purge is undone by " + generation.id;
+    }
+  }
+
+  void expand(const World& world) {
+    if (world.jumps < scenario_.jumps) {
+      World later = world;
+      ++later.jumps;
+      later.now += kJump;
+      visit(std::move(later));
+    }
+    for (std::size_t i = 0; i < world.flight.size(); ++i) {
+      World arrived = world;
+      arrived.flight.erase(arrived.flight.begin() + static_cast<std::ptrdiff_t>(i));
+      deliver(arrived, world.flight[i]);
+      visit(std::move(arrived));
+    }
+    for (std::size_t i = 0; i < world.processes.size(); ++i) step(world, i);
+  }
+
+  bool deliver(World& world, const Message& message) {
+    if (message.kind == Message::Kind::put_object) world.objects[message.object] = world.now;
+    if (message.kind == Message::Kind::remove) world.objects.erase(message.object);
+    return message.kind != Message::Kind::put_head || put_head(world, message);
+  }
+
+  bool put_head(World& world, const Message& put) {
+    if (rule(Rule::compare_and_swap) && put.condition != world.version) return false;
+    if (world.head && world.head->head.epoch == put.head.epoch && put.head.generations.size() < kKeptGenerations) {
+      for (const Generation& generation : world.head->head.generations) {
+        if (find_generation(put.head, generation.id) == nullptr)
+          world.violation = "the save " + generation.id + " is lost";
+      }
+    }
+    world.head = Seen{.head = put.head, .written = world.now};
+    world.version = ++world.writes;
+    return true;
+  }
+
+  // What began before is not to be seen again.
+  void bury(World& world) {
+    for (const Process& process : world.processes) {
+      if (process.actor == Actor::saver && !process.proposal.epoch.empty()) world.dead.insert(process.id);
+    }
+  }
+
+  void look(const World& world, Process& process) {
+    process.seen = world.head.value_or(Seen{});
+    process.seen.now = world.now;
+    process.version = world.version;
+  }
+
+  void step(const World& world, std::size_t index) {
+    switch (world.processes[index].step) {
+      case Step::open:
+        return open(world, index);
+      case Step::upload:
+        return upload(world, index);
+      case Step::judge:
+        return judge(world, index);
+      case Step::clean:
+        return clean(world, index, Step::put);
+      case Step::put:
+        return put(world, index);
+      case Step::read:
+        return read(world, index);
+      case Step::list:
+        return list(world, index);
+      case Step::sweep_read:
+        return sweep_read(world, index);
+      case Step::sweep_clean:
+        return clean(world, index, Step::sweep_put);
+      case Step::sweep_put:
+        return sweep_put(world, index);
+      case Step::purge_read:
+      case Step::purge_put:
+      case Step::purge_delete:
+        return purge(world, index);
+      case Step::restore_read:
+      case Step::restore_fetch:
+        return restore(world, index);
+      case Step::finished:
+        return;
+    }
+  }
+
+  void open(World world, std::size_t index) {
+    Process& process = world.processes[index];
+    look(world, process);
+    if (process.version == 0 && rule(Rule::head_first)) {
+      Head head = plain(create({"app", "stack", "arch"}, store::CompareAndSwap::honoured));
+      head.epoch = next_epoch(world);
+      put_head(world, {.kind = Message::Kind::put_head, .head = head, .condition = 0, .object = {}});
+      return visit(std::move(world));
+    }
+    if (process.version == 0) process.seen.head.epoch = next_epoch(world);
+    process.opened_version = process.version;
+    process.began = world.now;
+    process.proposal.generation = generation_of(process.id);
+    process.proposal.epoch = process.seen.head.epoch;
+    if (!process.seen.head.generations.empty()) {
+      // The first builds on the newest; the others, as after a restore that fell back, on what is dropped first.
+      const auto& generations = process.seen.head.generations;
+      const Generation& base = index == 0 ? generations.front() : generations.back();
+      process.proposal.base = base.id;
+      process.proposal.generation.packs.insert(process.proposal.generation.packs.begin(), base.packs.front());
+    }
+    process.step = Step::upload;
+    visit(std::move(world));
+  }
+
+  void upload(World world, std::size_t index) {
+    Process& process = world.processes[index];
+    const auto own = own_objects(process.proposal);
+    for (const ObjectName& object : own) world.objects[object] = world.now;
+    process.step = Step::judge;
+    // What is decided first is decided on what was read before: nobody can come between.
+    if (world.faults > 0) {
+      World repeated = world;
+      --repeated.faults;
+      repeated.flight.push_back({.kind = Message::Kind::put_object, .head = {}, .condition = 0, .object = own.back()});
+      judge(std::move(repeated), index);
+    }
+    judge(std::move(world), index);
+  }
+
+  bool forgiven(Verdict verdict) const {
+    return (verdict == Verdict::purged && !rule(Rule::epoch)) ||
+           (verdict == Verdict::base_gone && !rule(Rule::base_there)) ||
+           (verdict == Verdict::collected && !rule(Rule::own_not_in_trash));
+  }
+
+  void judge(World world, std::size_t index) {
+    Process& process = world.processes[index];
+    Verdict verdict = process.version == 0 ? Verdict::put : decide(process.seen, process.proposal, process.began);
+    if (forgiven(verdict)) verdict = Verdict::put;
+    const auto own = own_objects(process.proposal);
+    if (verdict == Verdict::put && process.version != process.opened_version && rule(Rule::own_there) &&
+        !std::ranges::all_of(own, [&](const ObjectName& object) { return world.objects.contains(object); })) {
+      verdict = Verdict::collected;
+    }
+    if (verdict == Verdict::collected && process.began == world.now && world.head &&
+        world.head->head.epoch == process.proposal.epoch) {
+      world.violation = "a save that took no time was collected";
+    }
+    process.step = verdict == Verdict::put ? Step::clean : Step::finished;
+    process.todo = rubbish(process.seen);
+    process.deleted.clear();
+    visit(std::move(world));
+  }
+
+  std::vector<ObjectName> rubbish(const Seen& seen) const {
+    if (rule(Rule::grace)) return expired_trash(seen);
+    std::vector<ObjectName> all;
+    for (const Trashed& trashed : seen.head.trash) all.push_back(trashed.object);
+    return all;
+  }
+
+  void clean(World world, std::size_t index, Step next) {
+    if (world.processes[index].todo.empty()) {
+      world.processes[index].step = next;
+      return step(world, index);
+    }
+    if (world.faults > 0) {
+      World delayed = world;
+      --delayed.faults;
+      Process& process = delayed.processes[index];
+      for (const ObjectName& object : std::exchange(process.todo, {})) {
+        delayed.flight.push_back({.kind = Message::Kind::remove, .head = {}, .condition = 0, .object = object});
+        if (!rule(Rule::sure_deletion)) process.deleted.insert(object);
+      }
+      visit(std::move(delayed));
+    }
+    const ObjectName object = world.processes[index].todo.back();
+    world.processes[index].todo.pop_back();
+    world.objects.erase(object);
+    world.processes[index].deleted.insert(object);
+    visit(std::move(world));
+  }
+
+  // Sends the HEAD: it arrives and the answer too; or one of them is lost; or it is late.
+  void send(const World& world, std::size_t index, const Head& head, Step accepted, Step refused) {
+    const Message message{.kind = Message::Kind::put_head,
+                          .head = plain(head),
+                          .condition = world.processes[index].version,
+                          .object = {}};
+    World arrived = world;
+    const bool done = deliver(arrived, message);
+    if (world.faults > 0) {
+      World unanswered = arrived;
+      --unanswered.faults;
+      unanswered.processes[index].step = refused;
+      visit(std::move(unanswered));
+      World late = world;
+      --late.faults;
+      late.flight.push_back(message);
+      late.processes[index].step = refused;
+      visit(std::move(late));
+    }
+    arrived.processes[index].step = done ? accepted : refused;
+    if (done && world.processes[index].actor == Actor::saver) ++result_.committed;
+    if (done && accepted == Step::list && ++arrived.processes[index].rounds == scenario_.sweeps) {
+      arrived.processes[index].step = Step::finished;
+    }
+    visit(std::move(arrived));
+  }
+
+  void put(const World& world, std::size_t index) {
+    const Process& process = world.processes[index];
+    const Seen seen = without_trash(process.seen, process.deleted);
+    send(world, index, with_generation(seen, process.proposal), Step::finished, Step::read);
+  }
+
+  void read(World world, std::size_t index) {
+    Process& process = world.processes[index];
+    look(world, process);
+    process.step = ++process.attempts == kAttempts ? Step::finished : Step::judge;
+    if (process.version == 0 && rule(Rule::head_gone)) process.step = Step::finished;
+    if (process.version == 0) process.seen.head.epoch = process.proposal.epoch;
+    visit(std::move(world));
+  }
+
+  void list(World world, std::size_t index) {
+    Process& process = world.processes[index];
+    process.sweep = {};
+    for (const auto& [object, modified] : world.objects) process.sweep.objects.push_back({object, 1, modified});
+    process.sweep.taken = rule(Rule::unreferenced_age) ? world.now : world.now + kJump;
+    process.step = Step::sweep_read;
+    visit(std::move(world));
+  }
+
+  void sweep_read(World world, std::size_t index) {
+    Process& process = world.processes[index];
+    look(world, process);
+    process.deleted.clear();
+    process.todo = rubbish(process.seen);
+    process.step = process.version == 0 || ++process.attempts > kAttempts ? Step::finished : Step::sweep_clean;
+    if (!rule(Rule::committed_trash)) {
+      const Head next = swept(process.seen, process.sweep);
+      for (const Trashed& trashed : next.trash) process.todo.push_back(trashed.object);
+    }
+    visit(std::move(world));
+  }
+
+  void sweep_put(const World& world, std::size_t index) {
+    const Process& process = world.processes[index];
+    Sweep sweep = process.sweep;
+    std::erase_if(sweep.objects, [&](const Listed& listed) { return process.deleted.contains(listed.object); });
+    Head head = swept(without_trash(process.seen, process.deleted), sweep);
+    send(world, index, head, Step::list, Step::sweep_read);
+  }
+
+  void purge(World world, std::size_t index) {
+    Process& process = world.processes[index];
+    const bool outside = process.actor == Actor::outside_purger;
+    if (process.step == Step::purge_read) {
+      look(world, process);
+      process.step = !outside && process.version == 0 ? Step::finished : Step::purge_put;
+    } else if (process.step == Step::purge_put && outside) {
+      bury(world);
+      process.step = Step::purge_delete;
+      world.head.reset();
+      world.version = 0;
+    } else if (process.step == Step::purge_put) {
+      Head head = plain(purged(process.seen));
+      head.epoch = next_epoch(world);
+      const Message message{.kind = Message::Kind::put_head, .head = head, .condition = process.version, .object = {}};
+      process.step = Step::purge_read;
+      World before = world;
+      if (put_head(world, message)) {
+        bury(world);
+        world.processes[index].step = Step::purge_delete;
+      }
+    } else {
+      std::erase_if(world.objects, [&](const auto& one) { return one.first.epoch == process.seen.head.epoch; });
+      process.step = Step::finished;
+    }
+    visit(std::move(world));
+  }
+
+  void restore(World world, std::size_t index) {
+    Process& process = world.processes[index];
+    if (process.step == Step::restore_read) {
+      look(world, process);
+      process.step =
+          process.version == 0 || process.seen.head.generations.empty() ? Step::finished : Step::restore_fetch;
+    } else {
+      const auto& generation = process.seen.head.generations.back();
+      for (const ObjectName& object : objects_of(process.seen.head, generation)) {
+        if (process.seen.now == world.now && !world.objects.contains(object)) {
+          world.violation = "a restore that took no time missed " + object.text();
+        }
+      }
+      process.step = Step::finished;
+    }
+    visit(std::move(world));
+  }
+
+  const Scenario scenario_;
+  Exploration result_;
+  std::unordered_set<std::string> seen_;
+  std::vector<World> stack_;
+};
+
+}  // namespace
+
+Exploration explore(const Scenario& scenario) {
+  return Explorer(scenario).run();
+}
+
+}  // namespace hearth::cache::model

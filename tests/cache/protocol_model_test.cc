@@ -1,0 +1,103 @@
+#include "cache/protocol_model.h"
+
+#include <gmock/gmock.h>
+
+namespace hearth::cache::model {
+namespace {
+
+using testing::HasSubstr;
+
+void expect_sound(const Scenario& scenario) {
+  const Exploration all = explore(scenario);
+  EXPECT_EQ(all.violation, "");
+  EXPECT_GT(all.states, 100U);
+  EXPECT_GT(all.committed, 0U);  // it does not hold because nothing happens
+  testing::Test::RecordProperty("states", static_cast<int>(all.states));
+}
+
+// The promise holds with every rule, and breaks without this one.
+void expect_needed(Scenario scenario, Rule rule, const std::string& violation) {
+  EXPECT_EQ(explore(scenario).violation, "");
+  scenario.without = rule;
+  EXPECT_THAT(explore(scenario).violation, HasSubstr(violation));
+}
+
+constexpr Actor kSaver = Actor::saver;
+
+TEST(ProtocolModel, TwoSaversACollectorAndAPurge) {
+  expect_sound(
+      {.actors = {kSaver, kSaver, Actor::collector, Actor::purger}, .generations = 0, .jumps = 1, .sweeps = 1});
+}
+
+TEST(ProtocolModel, TwoSaversAndACollectorOverDays) {
+  expect_sound({.actors = {kSaver, kSaver, Actor::collector}, .generations = 3, .jumps = 1, .sweeps = 1});
+}
+
+TEST(ProtocolModel, TwoSaversAndAPurgeWithFaults) {
+  expect_sound({.actors = {kSaver, kSaver, Actor::purger}, .generations = 3, .jumps = 0, .faults = 1});
+}
+
+TEST(ProtocolModel, ASaverAndACollectorWithFaultsOverDays) {
+  expect_sound({.actors = {kSaver, Actor::collector}, .generations = 0, .jumps = 2, .faults = 1});
+}
+
+TEST(ProtocolModel, FirstSavesAndAPurgeFromOutside) {
+  expect_sound({.actors = {kSaver, kSaver, Actor::outside_purger}, .no_head = true, .jumps = 1, .faults = 1});
+}
+
+TEST(ProtocolModel, ARestoreBesideASaverAndACollector) {
+  expect_sound({.actors = {kSaver, Actor::collector, Actor::restorer}, .generations = 3, .jumps = 1});
+}
+
+TEST(ProtocolRule, CompareAndSwap) {
+  expect_needed({.actors = {kSaver, kSaver}, .generations = 1, .jumps = 0}, Rule::compare_and_swap, "is lost");
+}
+
+TEST(ProtocolRule, OtherEpochDropsTheSave) {
+  expect_needed({.actors = {kSaver, Actor::purger}, .generations = 0, .jumps = 0}, Rule::epoch, "e");
+}
+
+TEST(ProtocolRule, NoHeadDropsTheSave) {
+  expect_needed({.actors = {kSaver, Actor::outside_purger}, .generations = 0, .jumps = 0}, Rule::head_gone, "undone");
+}
+
+TEST(ProtocolRule, HeadIsMadeBeforeTheFirstUpload) {
+  expect_needed({.actors = {kSaver, Actor::outside_purger}, .no_head = true, .jumps = 0}, Rule::head_first, "undone");
+}
+
+TEST(ProtocolRule, ABaseThatIsGoneDropsTheSave) {
+  expect_needed({.actors = {kSaver, kSaver, Actor::collector}, .generations = 3, .jumps = 1, .sweeps = 1},
+                Rule::base_there, "which is gone");
+}
+
+TEST(ProtocolRule, AnObjectInTheTrashDropsTheSave) {
+  expect_needed({.actors = {kSaver, Actor::collector}, .generations = 0, .jumps = 2}, Rule::own_not_in_trash,
+                "which is gone");
+}
+
+TEST(ProtocolRule, AnObjectThatIsGoneDropsTheSave) {
+  expect_needed({.actors = {kSaver, Actor::collector}, .generations = 0, .jumps = 2}, Rule::own_there, "which is gone");
+}
+
+TEST(ProtocolRule, OnlyWhatACommittedHeadHasInItsTrashIsDeleted) {
+  expect_needed({.actors = {kSaver, Actor::collector}, .generations = 0, .jumps = 1}, Rule::committed_trash,
+                "which is gone");
+}
+
+TEST(ProtocolRule, TrashStaysForTheGrace) {
+  expect_needed({.actors = {kSaver, Actor::collector, Actor::restorer}, .generations = 3, .jumps = 0, .sweeps = 1},
+                Rule::grace, "a restore that took no time");
+}
+
+TEST(ProtocolRule, OnlySureDeletionLeavesTheTrash) {
+  expect_needed({.actors = {kSaver, Actor::collector}, .generations = 0, .jumps = 2, .faults = 1}, Rule::sure_deletion,
+                "which is gone");
+}
+
+TEST(ProtocolRule, YoungObjectsStay) {
+  expect_needed({.actors = {kSaver, Actor::collector}, .generations = 0, .jumps = 0}, Rule::unreferenced_age,
+                "took no time was collected");
+}
+
+}  // namespace
+}  // namespace hearth::cache::model
