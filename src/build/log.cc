@@ -18,7 +18,11 @@ constexpr std::string_view kPlain = "\x1b[0m";
 }  // namespace
 
 void KeptLog::add(std::string_view line) {
-  const std::string stamped = fmt::format("{} {}\n", util::utc_timestamp(now_()), line);
+  // A buildpack can print millions of lines; they share the text of their second.
+  const auto second = std::chrono::floor<std::chrono::seconds>(now_());
+  if (time_.empty() || second != second_) time_ = util::utc_timestamp(second);
+  second_ = second;
+  const std::string stamped = fmt::format("{} {}\n", time_, line);
   if (older_tail_.empty() && tail_.empty() && cut_ == 0 && head_.size() + stamped.size() <= kHead) {
     head_ += stamped;
     return;
@@ -71,31 +75,39 @@ void Log::own(std::string_view prefix, std::string_view text, std::string_view c
     if (console_.format == LogFormat::json) {
       emit_json(From::hearth, masked);
     } else if (console_.colours == Colours::on && !colour.empty()) {
-      console_.log(fmt::format("{}{}{}\n", colour, masked, kPlain));
+      shown_text_ += fmt::format("{}{}{}\n", colour, masked, kPlain);
     } else {
-      console_.log(masked + "\n");
+      shown_text_ += masked + "\n";
     }
   }
+  show();
 }
 
 void Log::output(std::string_view bytes) {
   const std::string masked = masker_.feed(bytes);
   if (masked.empty()) return;
-  if (console_.format == LogFormat::text && console_.target == LogTarget::terminal) console_.log(masked);
+  if (console_.format == LogFormat::text && console_.target == LogTarget::terminal) shown_text_ += masked;
   assemble(masked);
   show_beginning();
+  show();
+}
+
+void Log::show() {
+  if (!shown_text_.empty()) console_.log(shown_text_);
+  shown_text_.clear();
 }
 
 void Log::end_output() {
   const std::string rest = masker_.flush();
   if (console_.format == LogFormat::text && console_.target == LogTarget::terminal) {
-    console_.log(rest);
+    shown_text_ += rest;
     const bool open = !line_.empty() || !rest.empty();
-    if (open && !rest.ends_with('\n')) console_.log("\n");
+    if (open && !rest.ends_with('\n')) shown_text_ += '\n';
   }
   assemble(rest);
   if (!line_.empty()) end_line();
   return_seen_ = false;
+  show();
 }
 
 void Log::assemble(std::string_view masked_bytes) {
@@ -122,7 +134,7 @@ void Log::add_to_line(std::string_view bytes) {
     // The line goes on in a new piece; on the console it stays one line.
     kept_.add(line_);
     if (console_.format == LogFormat::json) emit_json(From::buildpack, line_);
-    if (rewritten_ && console_.format == LogFormat::text && console_.target == LogTarget::file) console_.log(line_);
+    if (rewritten_ && console_.format == LogFormat::text && console_.target == LogTarget::file) shown_text_ += line_;
     line_.clear();
     shown_ = 0;
     rewritten_ = false;
@@ -132,7 +144,7 @@ void Log::add_to_line(std::string_view bytes) {
 
 void Log::carriage_return() {
   return_seen_ = false;
-  if (shown_ > 0 && console_.format == LogFormat::text && console_.target == LogTarget::file) console_.log("\n");
+  if (shown_ > 0 && console_.format == LogFormat::text && console_.target == LogTarget::file) shown_text_ += '\n';
   line_.clear();
   shown_ = 0;
   rewritten_ = true;
@@ -143,7 +155,7 @@ void Log::end_line() {
   if (console_.format == LogFormat::json) {
     emit_json(From::buildpack, line_);
   } else if (console_.target == LogTarget::file) {
-    console_.log(line_.substr(shown_) + "\n");
+    (shown_text_ += std::string_view(line_).substr(shown_)) += '\n';
   }
   line_.clear();
   shown_ = 0;
@@ -154,14 +166,14 @@ void Log::end_line() {
 void Log::show_beginning() {
   if (console_.format == LogFormat::json || console_.target == LogTarget::terminal) return;
   if (rewritten_ || return_seen_ || shown_ == line_.size()) return;
-  console_.log(std::string_view(line_).substr(shown_));
+  shown_text_ += std::string_view(line_).substr(shown_);
   shown_ = line_.size();
 }
 
-void Log::emit_json(From from, std::string_view line) const {
+void Log::emit_json(From from, std::string_view line) {
   const nlohmann::ordered_json object = {
       {"time", util::utc_timestamp(now_())}, {"from", from == From::hearth ? "hearth" : "buildpack"}, {"line", line}};
-  console_.log(object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  shown_text_ += object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace hearth::build

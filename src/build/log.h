@@ -32,6 +32,8 @@ class KeptLog {
   std::string older_tail_;
   std::string tail_;
   std::uint64_t cut_ = 0;
+  std::chrono::sys_seconds second_{};
+  std::string time_;  // second_, written out
 };
 
 // One thread at a time. Our own lines come in Heroku's form; what buildpacks write passes as it is, since they bring
@@ -68,12 +70,14 @@ class Log {
   void carriage_return();
   void end_line();
   void show_beginning();
-  void emit_json(From from, std::string_view line) const;
+  void emit_json(From from, std::string_view line);
+  void show();
 
   Console console_;
   Masker masker_;
   std::function<std::chrono::system_clock::time_point()> now_;
   KeptLog kept_;
+  std::string shown_text_;    // for the console, not handed to it yet
   std::string line_;          // the current line's last state
   std::size_t shown_ = 0;     // how much of line_ was shown already
   bool return_seen_ = false;  // a '\r' came; what follows rewrites the line, unless it is '\n'

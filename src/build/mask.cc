@@ -104,14 +104,17 @@ void Masker::give_out(Stream& stream, std::size_t count, std::string& out) {
 // A byte is decided once it lies before the longest suffix that is a prefix of a secret: every secret that is still
 // to come begins within that suffix.
 void Masker::feed(Stream& stream, std::string_view bytes, std::string& out) const {
-  for (const char character : bytes) {
-    const auto byte = static_cast<unsigned char>(character);
-    if (stream.node == 0 && roots_[byte] == 0) {
-      give_out(stream, stream.held.size(), out);
-      out += character;
-      stream.in_secret = false;
-      continue;
+  for (std::size_t at = 0; at < bytes.size(); ++at) {
+    if (stream.node == 0) {
+      // Nothing is held here, and most bytes begin no secret.
+      const std::size_t plain = at;
+      while (at < bytes.size() && roots_[static_cast<unsigned char>(bytes[at])] == 0) ++at;
+      if (at > plain) stream.in_secret = false;
+      out += bytes.substr(plain, at - plain);
+      if (at == bytes.size()) return;
     }
+    const char character = bytes[at];
+    const auto byte = static_cast<unsigned char>(character);
     stream.node = next(stream.node, byte);
     stream.held += character;
     stream.hidden.push_back(false);

@@ -67,6 +67,8 @@ class Pipeline {
   bool make_cache_readable();
   void finish();
   void tell_failure();
+  std::chrono::seconds records_limit() const;
+  void name_failed_build();
   void store_records();
   void write_report();
 
@@ -113,7 +115,8 @@ template <class Body>
 Step Pipeline::phase(const char* name, Body body) {
   phase_ = name;
   const Clock::time_point start = Clock::now();
-  Step step = deadline_.token().stop_requested() ? Step(failed(FailureClass::interrupted, "stopped")) : body();
+  const bool stopped = stop_.stop_requested() || deadline_.token().stop_requested();
+  Step step = stopped ? Step(failed(FailureClass::interrupted, "stopped")) : body();
   record(name, start, Clock::now() - start);
   if (!step) return because(std::move(step).error());
   return step;

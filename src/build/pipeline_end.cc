@@ -118,6 +118,7 @@ void Pipeline::save_cache() {
 void Pipeline::finish() {
   log_.end_output();
   if (report_.failure) tell_failure();
+  name_failed_build();
   log_.note(fmt::format("restore: {}, generation {}, {} entries, {} bytes, {} fetched", report_.restore.outcome,
                         report_.restore.generation, report_.restore.entries, report_.restore.bytes,
                         report_.restore.fetched_bytes));
@@ -136,6 +137,20 @@ void Pipeline::tell_failure() {
   console_.diagnostics(fmt::format("build failed{}: {}", where, failure.message));
 }
 
+// Its own time, not the build's: an interrupted build is recorded too.
+std::chrono::seconds Pipeline::records_limit() const {
+  return stop_.stop_requested() ? kRecordsLimitWhenInterrupted : kRecordsLimit;
+}
+
+// A published build has its name; one that was not gets it for its report and log.
+void Pipeline::name_failed_build() {
+  const bool published = report_.slug && !report_.slug->key.empty();
+  if (!store_ || published || options_.publish == Publish::no) return;
+  const util::StopAfter limit({}, records_limit());
+  const auto named = name_build(*store_, options_.app, id_, surroundings_.now(), limit.token());
+  if (named) report_.build = *named;
+}
+
 void Pipeline::store_records() {
   if (meter_) {
     const store::MeterReading reading = meter_->read();
@@ -143,13 +158,7 @@ void Pipeline::store_records() {
                      reading.requests.remove, reading.bytes_in,     reading.bytes_out,     reading.retries};
   }
   if (!store_ || options_.publish == Publish::no) return;
-  // Of its own: an interrupted build is recorded too.
-  const bool interrupted = stop_.stop_requested();
-  const util::StopAfter limit({}, interrupted ? kRecordsLimitWhenInterrupted : kRecordsLimit);
-  if (!report_.slug || report_.slug->key.empty()) {
-    const auto named = name_build(*store_, options_.app, id_, surroundings_.now(), limit.token());
-    if (named) report_.build = *named;
-  }
+  const util::StopAfter limit({}, records_limit());
   const Result<void> stored =
       build::store_records(*store_, options_.app, report_.build, to_json(report_), log_.kept(), limit.token());
   if (!stored) {

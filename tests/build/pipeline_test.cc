@@ -1,0 +1,275 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "build/build.h"
+#include "build/builds.h"
+#include "fake_surroundings.h"
+#include "support/faulty_store.h"
+#include "util/file.h"
+
+namespace hearth::build {
+namespace {
+
+namespace fs = std::filesystem;
+using support::FaultyStore;
+using support::Verb;
+using testing::HasSubstr;
+using testing::Not;
+
+const auto kNow = std::chrono::sys_days{std::chrono::year{2026} / 1 / 31} + std::chrono::hours(12);
+
+class PipelineTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    for (const char* program : {"bin/detect", "bin/compile", "bin/release", "bin/report"}) {
+      fs::create_directories(temp_.path() / "packs/one/bin");
+      ASSERT_TRUE(util::write_file(temp_.path() / "packs/one" / program, "#!/bin/sh\n", 0755).has_value());
+    }
+    fs::create_directories(temp_.path() / "app");
+    ASSERT_TRUE(util::write_file(temp_.path() / "app/Procfile", "web: serve\n").has_value());
+    options_.app = "demo";
+    options_.source = temp_.path() / "app";
+    options_.installed = temp_.path() / "packs";
+    options_.work_root = temp_.path() / "work";
+    options_.store_url = "memory";
+  }
+
+  // Runs a build whose bin/compile is `compile`.
+  Report build(const Script& compile, std::stop_token stop = {}) {
+    const Script script = [&](const Call& call) -> sandbox::Exit {
+      calls_.push_back(call.program);
+      if (call.program == "detect") call.out("Demo\n");
+      if (call.program == "release") call.out(release_);
+      if (call.program == "report") call.out("version: 3\n");
+      return call.program == "compile" ? compile(call) : sandbox::Exit{};
+    };
+    log_.clear();
+    diagnostics_.clear();
+    Console console;
+    console.log = [&](std::string_view bytes) { log_ += bytes; };
+    console.diagnostics = [&](std::string_view line) { (diagnostics_ += line) += '\n'; };
+    const Report report = run(options_, console, fake_surroundings(faulty_, script, kNow), std::move(stop)).report;
+    const fs::path slot = temp_.path() / "work/apps/demo/0";
+    EXPECT_FALSE(fs::exists(slot)) << "nothing may be left of a build";
+    return report;
+  }
+
+  static sandbox::Exit fill_cache(const Call& call) {
+    std::ignore = util::write_file(call.cache / "kept", "from an earlier build");
+    return {};
+  }
+  // Exit 0 where CACHE_DIR holds what fill_cache left.
+  static sandbox::Exit expect_cache(const Call& call) { return {.code = fs::exists(call.cache / "kept") ? 0 : 9}; }
+
+  std::string stored(const std::string& build, const std::string& file) {
+    const auto object = memory_.get(store::Key::parse("apps/demo/builds/" + build + "/" + file).value(), {}, {});
+    return object ? std::string(reinterpret_cast<const char*>(object->bytes.data()), object->bytes.size()) : "";
+  }
+
+  util::TempDir temp_ = std::move(util::TempDir::create(testing::TempDir(), "pipeline-").value());
+  store::MemoryStore memory_;
+  FaultyStore faulty_{memory_};
+  BuildOptions options_;
+  std::string release_;
+  std::string log_;
+  std::string diagnostics_;
+  std::vector<std::string> calls_;
+};
+
+TEST_F(PipelineTest, BuildsAndPublishes) {
+  release_ = "config_vars:\n  A: b\ndefault_process_types:\n  rake: r\n";
+  options_.config_vars.assignments = {"TOKEN=very secret"};
+  const Report report = build([](const Call& call) -> sandbox::Exit {
+    EXPECT_EQ("very secret", util::read_file(call.env / "TOKEN").value());
+    EXPECT_FALSE(call.environment.contains("TOKEN"));
+    EXPECT_EQ("heroku-24", call.environment.at("STACK"));
+    EXPECT_TRUE(fs::exists(call.build / "Procfile"));
+    call.out("the token is very sec");
+    call.out("ret\n");
+    return {};
+  });
+  ASSERT_FALSE(report.failure) << report.failure->message << log_;
+  for (const char* line :
+       {"-----> Demo app detected\n", "-----> Restoring cache...\n", "-----> Discovering process types\n",
+        "Procfile declares types -> web\n", "Default process types for Demo -> rake\n", "Compiled slug size is ",
+        "the token is ********\n"}) {
+    EXPECT_THAT(log_, HasSubstr(line));
+  }
+  EXPECT_EQ("rake: \"r\"\nweb: \"serve\"\n", stored(report.build, "Procfile"));
+  EXPECT_EQ(report.slug->bytes, stored(report.build, "slug.tgz").size());
+  EXPECT_THAT(stored(report.build, "log.txt"), HasSubstr("phase compile: "));
+  EXPECT_THAT(stored(report.build, "log.txt"), Not(HasSubstr("very secret")));
+  const auto json = nlohmann::json::parse(stored(report.build, "report.json"));
+  EXPECT_EQ("succeeded", json["outcome"]);
+  EXPECT_EQ("3", json["buildpacks"][0]["report"]["version"]);
+  EXPECT_EQ("miss", json["cache"]["restore"]["outcome"]);
+  EXPECT_EQ(report.build, newest_build(memory_, "demo", {}).value().build);
+}
+
+TEST_F(PipelineTest, TheSecondBuildIsWarm) {
+  const Report cold = build(fill_cache);
+  ASSERT_FALSE(cold.failure) << cold.failure->message;
+  EXPECT_EQ("saved", cold.save.outcome);
+  const Report warm = build(expect_cache);
+  ASSERT_FALSE(warm.failure) << warm.failure->message << log_;
+  EXPECT_EQ("hit", warm.restore.outcome);
+  EXPECT_EQ("unchanged", warm.save.outcome);
+  EXPECT_EQ(0U, warm.save.read_bytes);
+  EXPECT_THAT(log_, HasSubstr("Cache unchanged, not updating"));
+}
+
+TEST_F(PipelineTest, AFailedBuildKeepsTheCacheAndIsRecorded) {
+  ASSERT_FALSE(build(fill_cache).failure);
+  const Report failed = build([](const Call& call) -> sandbox::Exit {
+    EXPECT_TRUE(util::remove_tree(call.cache).has_value());
+    call.out("bash: sudo: command not found\n");
+    return {.code = 7};
+  });
+  ASSERT_TRUE(failed.failure.has_value());
+  EXPECT_EQ(FailureClass::app, failed.failure->kind);
+  EXPECT_EQ("compile", failed.failure->phase);
+  EXPECT_EQ("not-run", failed.save.outcome);
+  EXPECT_THAT(log_, HasSubstr("never has root's rights"));
+  EXPECT_THAT(diagnostics_, HasSubstr("build failed in compile"));
+  EXPECT_EQ("report", calls_.back());
+  EXPECT_THAT(stored(failed.build, "report.json"), HasSubstr("\"failed\""));
+  EXPECT_THAT(stored(failed.build, "log.txt"), HasSubstr("exit code 7"));
+  EXPECT_FALSE(build(expect_cache).failure);
+}
+
+TEST_F(PipelineTest, ACacheThatWasEmptiedIsEmpty) {
+  ASSERT_FALSE(build(fill_cache).failure);
+  ASSERT_FALSE(build([](const Call& call) -> sandbox::Exit {
+                 EXPECT_TRUE(util::remove_tree(call.cache).has_value());
+                 return {};
+               }).failure);
+  EXPECT_TRUE(build(expect_cache).failure);
+}
+
+TEST_F(PipelineTest, ADeadStoreIsAColdBuildUntilThePublish) {
+  ASSERT_FALSE(build(fill_cache).failure);
+  faulty_.refuse(Verb::get, ErrorKind::unavailable);
+  faulty_.refuse(Verb::put, ErrorKind::unavailable);
+  const Report report = build([](const Call&) { return sandbox::Exit{}; });
+  EXPECT_EQ("unavailable", report.restore.outcome);
+  ASSERT_TRUE(report.failure.has_value());
+  EXPECT_EQ(FailureClass::store, report.failure->kind);
+  EXPECT_EQ("publish", report.failure->phase);
+  const fs::path kept = temp_.path() / "work/kept" / ("demo-" + report.build + ".tgz");
+  EXPECT_THAT(report.failure->message, HasSubstr(kept.native()));
+  EXPECT_TRUE(fs::exists(kept));
+}
+
+TEST_F(PipelineTest, ALateRestoreIsAColdBuild) {
+  ASSERT_FALSE(build(fill_cache).failure);
+  options_.restore_deadline = std::chrono::milliseconds(50);
+  options_.publish = Publish::no;
+  options_.cache = CacheMode::read_only;
+  faulty_.stall();
+  const Report report = build([&](const Call& call) -> sandbox::Exit {
+    EXPECT_TRUE(fs::is_empty(call.cache));
+    return {};
+  });
+  faulty_.resume();
+  EXPECT_FALSE(report.failure) << report.failure->message;
+  EXPECT_EQ("late", report.restore.outcome);
+  EXPECT_THAT(log_, HasSubstr("Restoring the cache took too long"));
+}
+
+TEST_F(PipelineTest, ASaveThatFailsIsAWarning) {
+  std::atomic<int> puts = 0;
+  faulty_.before_each([&](const support::Operation& operation) {
+    // The slug and its Procfile pass; then the store refuses.
+    if (operation.verb == Verb::put && ++puts > 2) faulty_.refuse(Verb::put, ErrorKind::unavailable);
+  });
+  const Report report = build(fill_cache);
+  EXPECT_FALSE(report.failure);
+  EXPECT_EQ("failed", report.save.outcome);
+  EXPECT_THAT(log_, HasSubstr("The cache was not saved"));
+}
+
+TEST_F(PipelineTest, AnInterruptedBuildSaysSo) {
+  std::stop_source stop;
+  const Report report = build(
+      [&](const Call&) -> sandbox::Exit {
+        stop.request_stop();
+        return {.code = 0};
+      },
+      stop.get_token());
+  ASSERT_TRUE(report.failure.has_value());
+  EXPECT_EQ(FailureClass::interrupted, report.failure->kind);
+  EXPECT_EQ("not-run", report.save.outcome);
+  EXPECT_THAT(stored(report.build, "report.json"), HasSubstr("\"interrupted\""));
+}
+
+TEST_F(PipelineTest, ABuildThatHangsMeetsItsDeadline) {
+  options_.build_timeout = std::chrono::milliseconds(200);
+  const Report report = build([](const Call& call) -> sandbox::Exit {
+    while (!call.stop.stop_requested()) std::this_thread::yield();
+    return {.code = 143, .signal = 15, .stopped = true};
+  });
+  ASSERT_TRUE(report.failure.has_value());
+  EXPECT_EQ(FailureClass::deadline, report.failure->kind);
+  EXPECT_THAT(report.failure->message, HasSubstr("--build-timeout"));
+}
+
+TEST_F(PipelineTest, ASignalAfterThePublishEndsTheSaveOnly) {
+  std::stop_source stop;
+  faulty_.before_each([&](const support::Operation& operation) {
+    if (operation.key.ends_with("/Procfile")) stop.request_stop();
+  });
+  const Report report = build(fill_cache, stop.get_token());
+  EXPECT_FALSE(report.failure);
+  EXPECT_EQ("late", report.save.outcome);
+}
+
+TEST_F(PipelineTest, GarbageFromReleaseFailsTheBuild) {
+  release_ = "default_process_types: [unclosed\n";
+  const Report report = build([](const Call&) { return sandbox::Exit{}; });
+  ASSERT_TRUE(report.failure.has_value());
+  EXPECT_EQ(FailureClass::app, report.failure->kind);
+  EXPECT_EQ("release", report.failure->phase);
+}
+
+TEST_F(PipelineTest, NoBuildpackIsItsOwnFailure) {
+  options_.installed.clear();
+  const Report report = build([](const Call&) { return sandbox::Exit{}; });
+  ASSERT_TRUE(report.failure.has_value());
+  EXPECT_EQ(FailureClass::no_buildpack, report.failure->kind);
+  EXPECT_THAT(log_, HasSubstr("Unable to select a buildpack"));
+}
+
+TEST_F(PipelineTest, TellsWhoseFaultItIs) {
+  options_.source = temp_.path() / "absent";
+  EXPECT_EQ(FailureClass::source, build(fill_cache).failure->kind);
+  options_.app = "../demo";
+  EXPECT_EQ(FailureClass::usage, build(fill_cache).failure->kind);
+}
+
+TEST_F(PipelineTest, AHardLimitKeepsTheSlug) {
+  options_.slug_hard_limit = 10;
+  const Report report = build([](const Call&) { return sandbox::Exit{}; });
+  ASSERT_TRUE(report.failure.has_value());
+  EXPECT_EQ(FailureClass::app, report.failure->kind);
+  EXPECT_THAT(report.failure->message, HasSubstr((temp_.path() / "work/kept").native()));
+  EXPECT_EQ("", stored(report.build, "slug.tgz"));
+}
+
+TEST_F(PipelineTest, OffAndRefreshDoNotRestore) {
+  ASSERT_FALSE(build(fill_cache).failure);
+  options_.cache = CacheMode::off;
+  const Report off = build(expect_cache);
+  EXPECT_TRUE(off.failure) << "nothing is restored";
+  EXPECT_EQ("off", off.restore.outcome);
+  options_.cache = CacheMode::refresh;
+  const Report refreshed = build([](const Call&) { return sandbox::Exit{}; });
+  EXPECT_EQ("off", refreshed.restore.outcome);
+  EXPECT_EQ("saved", refreshed.save.outcome);
+  options_.cache = CacheMode::on;
+  EXPECT_TRUE(build(expect_cache).failure) << "the refresh saved an empty cache";
+}
+
+}  // namespace
+}  // namespace hearth::build

@@ -1,0 +1,72 @@
+#include "build/report.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "util/file.h"
+
+namespace hearth::build {
+namespace {
+
+Report sample() {
+  Report report;
+  report.app = "demo";
+  report.build = "20260131T120000Z-0011223344556677";
+  report.stack = "heroku-24";
+  report.arch = "amd64";
+  report.sandbox = "bwrap";
+  report.buildpacks = {{"nodejs", "https://***@example.com/nodejs", "0123abcd", {{"node_version", "22"}}}};
+  report.processes = {{"web", "node server.js"}};
+  report.phases = {{"source", std::chrono::milliseconds(1), std::chrono::milliseconds(20)},
+                   {"restore", std::chrono::milliseconds(2), std::chrono::microseconds(1500499)}};
+  report.slug = SlugReport{1000, 12, std::string(64, 'a'), "apps/demo/builds/x/slug.tgz"};
+  report.restore = {"hit", "0123", 10, 1000, 500};
+  report.save = {"saved", "4567", 11, 1100, 100, 90, 3, 1, 2, 3};
+  report.store = {1, 2, 3, 4, 5, 6, 7, 8};
+  return report;
+}
+
+TEST(Report, HasTheDocumentedForm) {
+  const std::string golden = std::string(HEARTH_SOURCE_DIR) + "/tests/build/report.golden.json";
+  const std::string json = to_json(sample());
+  if (std::getenv("ACCEPT") != nullptr) {
+    ASSERT_TRUE(util::write_file(golden, json).has_value());
+  }
+  EXPECT_EQ(util::read_file(golden).value(), json);
+}
+
+TEST(Report, TellsAFailure) {
+  Report report = sample();
+  report.failure = Failure{FailureClass::deadline, "compile", "took too long \xff"};
+  report.slug.reset();
+  const std::string json = to_json(report);
+  EXPECT_THAT(json, testing::HasSubstr("\"outcome\": \"failed\""));
+  EXPECT_THAT(json, testing::HasSubstr("\"kind\": \"deadline\""));
+  EXPECT_THAT(json, testing::HasSubstr("\"slug\": null"));
+  const auto stored = parse_report(json);
+  ASSERT_TRUE(stored.has_value());
+  EXPECT_FALSE(stored->succeeded);
+}
+
+TEST(Report, IsReadBack) {
+  const auto stored = parse_report(to_json(sample()));
+  ASSERT_TRUE(stored.has_value());
+  EXPECT_TRUE(stored->succeeded);
+  EXPECT_EQ(std::string(64, 'a'), stored->slug_sha256);
+  EXPECT_EQ(1000U, stored->slug_bytes);
+}
+
+TEST(Report, IsNotReadWhereItIsDamaged) {
+  const std::string json = to_json(sample());
+  for (std::size_t length = 0; length + 2 < json.size(); ++length) {
+    ASSERT_FALSE(parse_report(json.substr(0, length)).has_value()) << length;
+  }
+  EXPECT_EQ(ErrorKind::corrupt, parse_report(R"({"version":2})").error().kind);
+  EXPECT_EQ(ErrorKind::corrupt,
+            parse_report(R"({"version":1,"outcome":"succeeded","slug":{"sha256":5}})").error().kind);
+}
+
+}  // namespace
+}  // namespace hearth::build
