@@ -38,6 +38,7 @@ Result<Directories::Handle> Directories::at(std::string_view path) {
   }
   const Handle parent = TRY(at(parent_of(path)));
   const std::string name(name_of(path));
+  if (name.empty() || name == "." || name == "..") return fail(ErrorKind::invalid, "\"{}\" leads elsewhere", path);
   util::Fd directory(::openat(parent->get(), name.c_str(), kDirectoryFlags));
   if (!directory) return fail_errno(errno, fmt::format("opening the directory {}", path));
   recent_.push_front({std::string(path), std::make_shared<const util::Fd>(std::move(directory))});

@@ -27,7 +27,8 @@ class Directories {
   static Result<Directories> open(const std::filesystem::path& root);
   explicit Directories(Handle root);
 
-  // The directory at `path` relative to the root ("" is the root). Each component has to be a directory, not a link.
+  // The directory at `path` relative to the root ("" is the root). Each component has to be a directory, not a link,
+  // and none is "." or ".." (invalid).
   // It stays open at least as long as the handle lives.
   Result<Handle> at(std::string_view path);
   // The directory that holds the entry `path`.

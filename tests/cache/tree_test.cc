@@ -1,0 +1,227 @@
+// The parts below save and restore: listing a tree, making one that cannot be led outside, the local index.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cache/beside.h"
+#include "cache/compaction.h"
+#include "cache/create.h"
+#include "cache/engine_support.h"
+#include "cache/fill.h"
+#include "cache/index.h"
+#include "cache/tree.h"
+#include "store/memory_store.h"
+
+namespace hearth::cache::testing {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+class Tree : public ::testing::Test {
+ protected:
+  util::TempDir place_ = util::TempDir::create(fs::temp_directory_path(), "hearth-tree-").value();
+  fs::path root_ = [this] {
+    fs::path root = place_.path() / "root";
+    fs::create_directory(root);
+    return root;
+  }();
+};
+
+TEST_F(Tree, IsListedInBytewiseOrder) {
+  for (const char* name : {"b", "a/z", "a-b", "a/b/c", "Z"}) put_file(root_ / name, "x");
+  Warnings warnings;
+  std::vector<std::string> paths;
+  const std::vector<FoundEntry> found = walk(Directories::open(root_)->root(), warnings, {}).value();
+  for (const FoundEntry& entry : found) paths.push_back(entry.path);
+  EXPECT_THAT(paths, ElementsAre("Z", "a", "a-b", "a/b", "a/b/c", "a/z", "b"));
+  EXPECT_THAT(warnings.take(), IsEmpty());
+}
+
+TEST_F(Tree, AStopEndsTheListing) {
+  put_file(root_ / "a/b", "x");
+  Warnings warnings;
+  std::stop_source stop;
+  stop.request_stop();
+  const auto found = walk(Directories::open(root_)->root(), warnings, stop.get_token());
+  ASSERT_FALSE(found.has_value());
+  EXPECT_EQ(found.error().kind, ErrorKind::cancelled);
+}
+
+TEST_F(Tree, NothingIsMadeThroughALink) {
+  fs::create_directory(place_.path() / "outside");
+  fs::create_symlink("../outside", root_ / "link");
+  Creator creator(Directories::open(root_).value(), std::nullopt);
+  EXPECT_FALSE(creator.make_file("link/file", {.mode = 0644, .mtime = 0}, 0, {}));
+  EXPECT_FALSE(creator.make_directory("link/dir"));
+  EXPECT_FALSE(creator.make_symlink("link/link", "x", 0));
+  EXPECT_FALSE(creator.make_hard_link("link/hard", "link"));
+  EXPECT_TRUE(fs::is_empty(place_.path() / "outside"));
+  // Nor is what a link names overwritten, or given another mode.
+  put_file(place_.path() / "victim", "precious");
+  fs::create_symlink("../victim", root_ / "file");
+  EXPECT_FALSE(creator.make_file("file", {.mode = 0777, .mtime = 0}, 0, {}));
+  EXPECT_FALSE(creator.begin_file("file", 0));
+  EXPECT_FALSE(creator.finish_file("file", {.mode = 0777, .mtime = 0}));
+  EXPECT_FALSE(creator.finish_directory("link", {.mode = 0, .mtime = 0}));
+  EXPECT_EQ(util::read_file(place_.path() / "victim").value(), "precious");
+}
+
+// As a hostile writer of the store would make it: the entries have passed no check.
+TEST_F(Tree, AHostileManifestWritesNothingOutside) {
+  fs::create_directory(place_.path() / "outside");
+  const std::string target = (place_.path() / "outside").native();
+  for (const std::string& path : std::vector<std::string>{"link/file", "../outside/file", target + "/file"}) {
+    SCOPED_TRACE(path);
+    wipe(root_);
+    fs::create_directory(root_);
+    Manifest manifest;
+    manifest.entries.add(
+        {.path = path, .kind = EntryKind::file, .mode = 0644, .mtime = 0, .size = 0, .target = {}, .extents = {}});
+    manifest.entries.add({.path = "link",
+                          .kind = EntryKind::symlink,
+                          .mode = 0,
+                          .mtime = 0,
+                          .size = 0,
+                          .target = target,
+                          .extents = {}});
+    store::MemoryStore store;
+    const Layout layout = Layout::of({"app", "stack", "amd64"}).value();
+    const auto filled = fill({.store = store,
+                              .layout = layout,
+                              .manifest_name = {new_id(), ObjectKind::manifest, new_id(), 0},
+                              .manifest = manifest,
+                              .root = root_,
+                              .owner = std::nullopt,
+                              .threads = 1},
+                             {});
+    EXPECT_FALSE(filled.has_value());
+    EXPECT_TRUE(fs::is_empty(place_.path() / "outside"));
+  }
+}
+
+TEST_F(Tree, SetIdBitsNeverReachTheDisk) {
+  Creator creator(Directories::open(root_).value(), std::nullopt);
+  ASSERT_TRUE(creator.make_file("file", {.mode = 06755, .mtime = 0}, 0, {}).has_value());
+  struct stat status{};
+  ASSERT_EQ(::stat((root_ / "file").c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 07777, 0755);
+}
+
+TEST_F(Tree, AnAbandonedStagingDirectoryIsRemovedAndABusyOneIsNot) {
+  const fs::path directory = place_.path() / "cache";
+  const Staging busy = Staging::create(directory).value();
+  const fs::path abandoned = place_.path() / ".cache.hearth-restore-abcdef";
+  put_file(abandoned / "half", "x");
+  const Staging mine = Staging::create(directory).value();
+  EXPECT_FALSE(fs::exists(abandoned));
+  EXPECT_TRUE(fs::exists(busy.path()));
+  EXPECT_TRUE(fs::exists(mine.path()));
+}
+
+Index sample_index() {
+  Index index;
+  index.store = "memory://";
+  index.head = "apps/a/cache/HEAD.s-amd64";
+  index.epoch = new_id();
+  index.generation = new_id();
+  index.probe = 1234;
+  index.directory = {1, 2, 3};
+  index.damaged = {{index.epoch, ObjectKind::pack, new_id(), 3}};
+  index.files = {{}, {.device = 1, .inode = 2, .size = 3, .mtime = -4, .ctime = 5, .mode = 0100644}};
+  return index;
+}
+
+TEST_F(Tree, TheIndexIsReadAsItWasWritten) {
+  const Index index = sample_index();
+  ASSERT_TRUE(write_index(place_.path() / "index", index).has_value());
+  const std::optional<Index> read = read_index(place_.path() / "index");
+  ASSERT_TRUE(read.has_value());
+  EXPECT_EQ(read->store, index.store);
+  EXPECT_EQ(read->head, index.head);
+  EXPECT_EQ(read->epoch, index.epoch);
+  EXPECT_EQ(read->generation, index.generation);
+  EXPECT_EQ(read->probe, index.probe);
+  EXPECT_EQ(read->directory, index.directory);
+  EXPECT_EQ(read->damaged, index.damaged);
+  EXPECT_EQ(read->files, index.files);
+}
+
+TEST_F(Tree, ADamagedIndexIsNone) {
+  const fs::path path = place_.path() / "index";
+  ASSERT_TRUE(write_index(path, sample_index()).has_value());
+  const std::string good = util::read_file(path).value();
+  for (std::size_t i = 0; i < good.size(); ++i) {
+    std::string bad = good;
+    bad[i] = static_cast<char>(bad[i] ^ 0x10);
+    ASSERT_TRUE(util::write_file(path, bad).has_value());
+    EXPECT_FALSE(read_index(path).has_value()) << i;
+    ASSERT_TRUE(util::write_file(path, good.substr(0, i)).has_value());
+    EXPECT_FALSE(read_index(path).has_value()) << i;
+  }
+  EXPECT_FALSE(read_index(place_.path() / "none").has_value());
+}
+
+TEST_F(Tree, AProbeIsNotBeforeWhatWasWrittenBefore) {
+  put_file(root_ / "file", "x");
+  struct stat status{};
+  ASSERT_EQ(::stat((root_ / "file").c_str(), &status), 0);
+  const std::int64_t probe = take_probe(probe_path(root_), status.st_dev);
+  EXPECT_GE(probe, file_status(status).ctime);
+  EXPECT_FALSE(fs::exists(probe_path(root_)));
+  put_file(root_ / "file", "y");
+  ASSERT_EQ(::stat((root_ / "file").c_str(), &status), 0);
+  EXPECT_GE(file_status(status).ctime, probe);
+  // On another file system it would prove nothing.
+  EXPECT_EQ(take_probe(probe_path(root_), status.st_dev + 1), kNothingProved);
+  EXPECT_EQ(take_probe(place_.path() / "none/probe", status.st_dev), kNothingProved);
+}
+
+// Packs of 10 blocks of 1 MiB; `live` blocks of each are in use.
+Manifest worn_manifest(const std::vector<int>& live) {
+  Manifest manifest;
+  for (std::uint32_t pack = 0; pack < live.size(); ++pack) {
+    manifest.packs.push_back({new_id(), 0, 10 << 20});
+    for (int i = 0; i < live[pack]; ++i) {
+      const Extent extent{static_cast<std::uint32_t>(manifest.blocks.size()), 0, 1 << 20};
+      manifest.blocks.push_back({.pack = pack,
+                                 .offset = static_cast<std::uint64_t>(i) << 20,
+                                 .stored_bytes = 1 << 20,
+                                 .raw_bytes = 1 << 20,
+                                 .digest = {},
+                                 .encoding = Encoding::stored});
+      const std::string path = fmt::format("{}-{}", pack, i);
+      manifest.entries.add({.path = path,
+                            .kind = EntryKind::file,
+                            .mode = 0644,
+                            .mtime = 0,
+                            .size = 1 << 20,
+                            .target = {},
+                            .extents = std::span(&extent, 1)});
+    }
+  }
+  return manifest;
+}
+
+TEST(Compaction, LeavesLivePacksAlone) {
+  EXPECT_THAT(worn_packs(worn_manifest({10, 10, 10})), ElementsAre(false, false, false));
+  EXPECT_THAT(worn_packs(worn_manifest({10, 9, 10})), ElementsAre(false, false, false));
+}
+
+TEST(Compaction, TakesTheDeadestFirst) {
+  EXPECT_THAT(worn_packs(worn_manifest({10, 1, 9, 10})), ElementsAre(false, true, false, false));
+  EXPECT_THAT(worn_packs(worn_manifest({10, 4, 2, 10})), ElementsAre(false, true, true, false));
+}
+
+TEST(Compaction, KeepsThePacksFew) {
+  Manifest manifest = worn_manifest(std::vector<int>(9, 1));
+  for (PackName& pack : manifest.packs) pack.bytes = 1 << 20;
+  const std::vector<bool> worn = worn_packs(manifest);
+  EXPECT_EQ(std::ranges::count(worn, true), 5);
+}
+
+}  // namespace
+}  // namespace hearth::cache::testing
