@@ -47,8 +47,8 @@ Result<void> make_root(const fs::path& root) {
 Result<void> make_slot(const fs::path& path) {
   TRY(util::remove_tree(path));
   for (const auto& [name, mode] : {std::pair{"", kPassOnly},
-                                   {"tmp", kOursOnly},
-                                   {"app", kOursOnly},
+                                   {"tmp", kPassOnly},
+                                   {"app", kPassOnly},
                                    {"agent", kOursOnly},
                                    {"private", kOursOnly}}) {
     const fs::path directory = path / name;
@@ -128,8 +128,9 @@ WorkDir::~WorkDir() {
 }
 
 Result<void> WorkDir::hand_over(uid_t owner) const {
-  if (owner == ::geteuid()) return {};
+  if (owner == ::geteuid()) return close();
   for (const fs::path& directory : {tmp(), app(), agent()}) TRY(give(directory, owner));
+  TRY(close());
   for (const char* folder : kFolders) TRY(give(tmp() / folder, owner));
   const fs::path closed = barrier(tmp(), owner);
   if (closed.empty()) return {};
@@ -137,6 +138,14 @@ Result<void> WorkDir::hand_over(uid_t owner) const {
               "the build user (uid {}) cannot pass {} on the way to the work directory: name another one with --work, "
               "or allow it with chmod o+x",
               owner, closed.native());
+}
+
+// Until here others could pass, so that a sandbox could see whether its user will be able to.
+Result<void> WorkDir::close() const {
+  for (const fs::path& directory : {tmp(), app()}) {
+    if (::chmod(directory.c_str(), kOursOnly) != 0) return fail_errno(errno, directory.native());
+  }
+  return {};
 }
 
 void remove_abandoned(const fs::path& root) {

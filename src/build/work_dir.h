@@ -48,6 +48,7 @@ class WorkDir {
   std::filesystem::path own() const { return path_ / "private"; }
 
  private:
+  Result<void> close() const;
   WorkDir(std::filesystem::path root, std::filesystem::path path, util::FileLock lock)
       : root_(std::move(root)), path_(std::move(path)), lock_(std::move(lock)) {}
 
