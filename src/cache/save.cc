@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <memory>
 #include <set>
 #include <utility>
 
@@ -46,20 +47,22 @@ class Saver {
         directory_(std::move(directory)),
         index_path_(std::move(index_path)),
         options_(options),
-        stop_(std::move(stop)),
-        packs_(std::nullopt) {}
+        stop_(std::move(stop)) {}
 
   SaveReport run() {
-    Step end = choose_base();
-    if (!end) end = look();
-    if (!end) end = open();
-    if (!end) end = take_in_content();
-    if (!end) end = publish();
-    finish(*end);
+    finish(steps());
     return std::move(report_);
   }
 
  private:
+  Ending steps() {
+    if (const Step end = choose_base()) return *end;
+    if (const Step end = look()) return *end;
+    if (const Step end = open()) return *end;
+    if (const Step end = take_in_content()) return *end;
+    return publish();
+  }
+
   // Reads HEAD, and the generation that this directory comes from.
   Step choose_base() {
     Result<HeadRead> head = read_head(store_, layout_, stop_);
@@ -98,9 +101,10 @@ class Saver {
       base_.manifest = std::move(loaded->manifest);
       return std::nullopt;
     }
-    if (!loaded.error().damaged) return failure(loaded.error().error);
+    const std::optional<ObjectName>& damaged = loaded.error().damaged;
+    if (!damaged) return failure(loaded.error().error);
     // Without it everything is stored anew.
-    damaged_.insert(*loaded.error().damaged);
+    damaged_.insert(*damaged);
     warnings_.add(loaded.error().error.message);
     generation_.reset();
     return std::nullopt;
@@ -158,7 +162,7 @@ class Saver {
     if (head.epoch != head_.seen.head.epoch) damaged_.clear();
     head_ = std::move(*opened);
     save_ = new_id();
-    packs_.emplace(store_, layout_, head_.seen.head.epoch, save_);
+    packs_ = std::make_unique<PackWriter>(store_, layout_, head_.seen.head.epoch, save_);
     return std::nullopt;
   }
 
@@ -178,8 +182,9 @@ class Saver {
         known = std::move(*loaded);
         break;
       }
-      if (!loaded.error().damaged) return failure(loaded.error().error);
-      damaged_.insert(*loaded.error().damaged);
+      const std::optional<ObjectName>& damaged = loaded.error().damaged;
+      if (!damaged) return failure(loaded.error().error);
+      damaged_.insert(*damaged);
       warnings_.add(loaded.error().error.message);
     }
     for (std::uint32_t slot = 0; slot < jobs.size(); ++slot) content_[jobs[slot].found] = slot;
@@ -241,7 +246,7 @@ class Saver {
 
   SaveState state() const { return {root_status_, found_, plan_, base_, content_, contents_}; }
 
-  Step publish() {
+  Ending publish() {
     const Changes changes = compare(state());
     report_.added = changes.added;
     report_.changed = changes.changed;
@@ -331,7 +336,7 @@ class Saver {
   std::vector<FoundEntry> found_;
   SavePlan plan_;
   std::string save_;
-  std::optional<PackWriter> packs_;
+  std::unique_ptr<PackWriter> packs_;
   std::vector<bool> takeable_;
   std::vector<std::uint32_t> content_;  // by found entry: index into contents_
   std::vector<Content> contents_;
