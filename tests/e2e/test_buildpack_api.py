@@ -238,7 +238,7 @@ class Release(EndToEnd):
         self.assert_ok(self.build(self.app(), packs=[self.buildpack("empty", release="true")]))
 
     def test_config_vars_are_defaults_at_run_time(self):
-        pack = self.buildpack(release='cat <<Y\n---\nconfig_vars:\n  FLAVOUR: "van\'illa $x"\n  OTHER: 7\nY')
+        pack = self.buildpack(release='cat <<\\Y\n---\nconfig_vars:\n  FLAVOUR: "van\'illa $x"\n  OTHER: 7\nY')
         self.build(self.app({"Procfile": 'web: echo "flavour=[$FLAVOUR]"; echo "other=[$OTHER]"\n'}), packs=[pack])
         outcome = self.hearth("run", "demo")
         self.assertEqual((outcome.said("flavour"), outcome.said("other")), ("van'illa $x", "7"), str(outcome))

@@ -1,5 +1,8 @@
 """The cache directory is there again, exactly as it was left, and the traps that real buildpacks set."""
 
+import os
+import subprocess
+
 from harness import EndToEnd, main
 
 # Prints the tree of CACHE_DIR between two marks, with everything that must survive. The names may hold any byte.
@@ -200,6 +203,17 @@ class Cost(EndToEnd):
         self.assertEqual((warm.restore["outcome"], warm.save["outcome"]), ("hit", "unchanged"))
         self.assertLess(warm.report["store"]["requests"]["get"], 10)
         self.assertEqual(warm.save["read_bytes"], 0)
+
+    def test_memory_does_not_grow_with_the_cache(self):
+        pack = self.buildpack(compile='[ -e "$2/big" ] || head -c 400000000 /dev/urandom >"$2/big"; touch "$2/big"')
+        for _ in range(2):
+            process = self.start("build", self.app(), "--app", "demo", "--buildpack", pack, stdout=subprocess.DEVNULL,
+                                 stderr=subprocess.DEVNULL)
+            _, status, used = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            self.running_processes.remove(process)
+            self.assertEqual(process.returncode, 0)
+            self.assertLess(used.ru_maxrss * 1024, 256 << 20)
 
 
 if __name__ == "__main__":

@@ -192,7 +192,7 @@ class Forms(EndToEnd):
 
     def test_a_tarball_over_http_sole_top_folder_stripped(self):
         folder = self.root / "tarball" / "pack-1.0"
-        write_tree(folder, buildpack_files(compile='echo "ran=[tarball]"'))
+        write_tree(folder, buildpack_files(compile='echo "ran=[tarball]"', README="A buildpack.\n"))
         for suffix, option in ((".tgz", "-z"), (".tar.gz", "-z"), (".tbz", "-j"), (".tar.bz", "-j"), (".tar", None)):
             options = [option] if option else []
             subprocess.run(["tar", *options, "-cf", self.served / f"pack{suffix}", "-C", folder.parent, folder.name], check=True)

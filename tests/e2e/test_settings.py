@@ -25,6 +25,11 @@ class Settings(EndToEnd):
         self.assertEqual(outcome.code, 2)
         self.assertIn("HEARTH_STORE", outcome.errors)
 
+    def test_the_variables_of_a_kubernetes_service_called_hearth_are_no_settings(self):
+        names = {"HEARTH_SERVICE_HOST": "10.0.0.1", "HEARTH_SERVICE_PORT": "80", "HEARTH_PORT": "tcp://10.0.0.1:80",
+                 "HEARTH_PORT_80_TCP_ADDR": "10.0.0.1"}
+        self.assertEqual(self.build(self.app(), packs=[self.buildpack()], env=names).code, 0)
+
     def test_an_unknown_command_suggests_the_nearest(self):
         outcome = self.hearth("biuld")
         self.assertEqual(outcome.code, 2)
