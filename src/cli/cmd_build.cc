@@ -28,7 +28,7 @@ struct BuildFlags {
   SandboxFlags sandbox;
   std::string installed;
   build::LogFormat format = build::LogFormat::text;
-  CLI::Option* no_publish = nullptr;
+  bool no_publish = false;
 };
 
 void add_source(CLI::App& command, Options& options, BuildFlags& flags) {
@@ -56,7 +56,7 @@ void add_limits(Options& options, BuildFlags& flags) {
 
 void add_results(Options& options, BuildFlags& flags) {
   options.text("--slug", flags.options.slug_to, "Also write the slug here; - is standard output")->type_name("FILE|-");
-  flags.no_publish = options.flag("--no-publish", "Store neither slug nor report");
+  options.flag("--no-publish", flags.no_publish, "Store neither slug nor report");
   options.text("--report", flags.options.report_to, "Also write the JSON report here")->type_name("FILE|-");
   const Choices<build::LogFormat> formats = {{"text", build::LogFormat::text}, {"json", build::LogFormat::json}};
   options.choice("--log-format", flags.format, formats, "Form of the build's log");
@@ -66,7 +66,7 @@ int execute(BuildFlags& flags, const Session& session) {
   build::BuildOptions& options = flags.options;
   options.config_vars = flags.config_vars.sources();
   options.installed = flags.installed;
-  options.publish = flags.no_publish->as<bool>() ? build::Publish::no : build::Publish::yes;
+  options.publish = flags.no_publish ? build::Publish::no : build::Publish::yes;
   options.host_environment = session.environment;
   apply(flags.sandbox, options);
   const bool stdout_is_taken = options.slug_to == "-" || options.report_to == "-";

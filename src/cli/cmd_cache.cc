@@ -34,8 +34,8 @@ struct CacheFlags {
   std::string store;
   std::string stack = build::BuildOptions().stack;
   std::chrono::milliseconds deadline{};
-  CLI::Option* strict = nullptr;
-  CLI::Option* replace = nullptr;  // of restore only
+  bool strict = false;
+  bool replace = false;  // of restore only
 
   cache::Name name() const { return {app, stack, util::architecture()}; }
 };
@@ -53,9 +53,8 @@ void say(const std::string& line) {
 
 // How a command ends that could not do what it was for: as an error under --strict, else as a warning.
 int fall_short(const CacheFlags& flags, int code, const std::string& message) {
-  const bool strict = flags.strict->as<bool>();
-  complain(strict ? message : fmt::format("warning: {}", message));
-  return strict ? code : static_cast<int>(ExitCode::success);
+  complain(flags.strict ? message : fmt::format("warning: {}", message));
+  return flags.strict ? code : static_cast<int>(ExitCode::success);
 }
 
 void warn_all(const std::vector<std::string>& warnings) {
@@ -127,7 +126,7 @@ int with_store(const CacheFlags& flags, const Session& session, Work work) {
 
 int restore(const CacheFlags& flags, const Session& session) {
   const std::filesystem::path index = cache::index_path(flags.directory);
-  const cache::Replace replace = flags.replace->as<bool>() ? cache::Replace::yes : cache::Replace::no;
+  const cache::Replace replace = flags.replace ? cache::Replace::yes : cache::Replace::no;
   const Result<void> room = cache::make_room(flags.directory, index, replace);
   if (!room) return refuse(room.error(), session);
   return with_store(flags, session, [&](store::ObjectStore& store, const std::stop_token& stop) {
@@ -152,7 +151,7 @@ void define_verb(CLI::App& command, Invocation& invocation, const std::shared_pt
   add_app(*options, flags->app);
   add_store(*options, flags->store);
   add_stack(*options, flags->stack);
-  flags->strict = options->flag("--strict", "Fail where the cache cannot be had or kept, instead of warning");
+  options->flag("--strict", flags->strict, "Fail where the cache cannot be had or kept, instead of warning");
   const std::string verb = command.get_name();
   command.final_callback([&invocation, flags, options, execute, verb] {
     invocation.check = [&invocation, flags, options, execute, verb] {
@@ -188,8 +187,8 @@ void define_cache(CLI::App& root, Invocation& invocation) {
   define_verb(*restoring, invocation, restore_flags, restore_options, restore);
   restore_flags->deadline = build::BuildOptions().restore_deadline;
   restore_options->duration("--restore-deadline", restore_flags->deadline, "Then DIR is empty");
-  restore_flags->replace =
-      restore_options->flag("--replace", "Replace DIR even if it was not restored or saved by hearth");
+  restore_options->flag("--replace", restore_flags->replace,
+                        "Replace DIR even if it was not restored or saved by hearth");
 }
 
 }  // namespace hearth::cli

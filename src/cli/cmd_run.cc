@@ -41,7 +41,8 @@ int execute(RunFlags& flags, const Session& session) {
 }  // namespace
 
 void define_run(CLI::App& root, Invocation& invocation) {
-  CLI::App* command = root.add_subcommand("run", "Start a process of what was built: run APP|SLUG-FILE [PROCESS] [-- ARGS...]");
+  CLI::App* command =
+      root.add_subcommand("run", "Start a process of what was built: run APP|SLUG-FILE [PROCESS] [-- ARGS...]");
   command->footer(kExamples);
   auto flags = std::make_shared<RunFlags>();
   auto options = std::make_shared<Options>(*command, invocation.environment);

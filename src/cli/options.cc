@@ -54,8 +54,8 @@ CLI::Option* Options::number(const std::string& flag, std::uint32_t& value, cons
   return command_.add_option(flag, value, help)->type_name("NUMBER")->envname(variable_of(flag));
 }
 
-CLI::Option* Options::flag(const std::string& flag, const std::string& help) {
-  return command_.add_flag(flag, help)->envname(variable_of(flag));
+CLI::Option* Options::flag(const std::string& flag, bool& value, const std::string& help) {
+  return command_.add_flag(flag, value, help)->envname(variable_of(flag));
 }
 
 CLI::Option* Options::list(const std::string& flag, std::vector<std::string>& values, const std::string& help) {

@@ -36,7 +36,7 @@ class Options {
   CLI::Option* duration(const std::string& flag, std::chrono::milliseconds& value, const std::string& help);
   CLI::Option* size(const std::string& flag, std::uint64_t& value, const std::string& help);
   CLI::Option* number(const std::string& flag, std::uint32_t& value, const std::string& help);
-  CLI::Option* flag(const std::string& flag, const std::string& help);
+  CLI::Option* flag(const std::string& flag, bool& value, const std::string& help);
 
   // May be given several times; in the variable, one a line.
   CLI::Option* list(const std::string& flag, std::vector<std::string>& values, const std::string& help);
