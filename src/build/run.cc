@@ -89,14 +89,14 @@ std::optional<std::vector<std::string>> command_of(const RunOptions& options, co
   std::vector<std::string> argv = {"/bin/bash", "-c"};
   const bool own_command = options.process.empty() && !options.arguments.empty();
   if (own_command) {
-    argv.emplace_back(std::string(kStart) + "exec \"$@\"");
+    argv.push_back(fmt::format("{}exec \"$@\"", kStart));
   } else {
     const auto process = processes.find(options.process.empty() ? "web" : options.process);
     if (process == processes.end()) return std::nullopt;
     // Not `exec COMMAND`: a Procfile's line may be any shell text. A shell becomes its last command itself.
     std::string line = process->second;
     if (!options.arguments.empty()) line += " \"$@\"";
-    argv.emplace_back(std::string(kStart) + "exec /bin/bash -c " + shell_quoted(line) + " \"$0\" \"$@\"");
+    argv.push_back(fmt::format("{}exec /bin/bash -c {} \"$0\" \"$@\"", kStart, shell_quoted(line)));
   }
   argv.emplace_back("bash");
   argv.insert(argv.end(), options.arguments.begin(), options.arguments.end());
