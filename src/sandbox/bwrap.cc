@@ -151,7 +151,9 @@ Launch BwrapSandbox::launch_of(const Command& command) const {
   if (command.streams == Streams::inherited) {
     launch.session = Session::inherited;
     launch.standard = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO};
-    launch.ignored_signals = {SIGINT, SIGQUIT};
+    // They reach the whole group of a terminal or of timeout(1); the command is to end by them in its own way, not by
+    // losing its sandbox.
+    launch.ignored_signals = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
   }
   return launch;
 }
@@ -200,7 +202,8 @@ Result<Exit> BwrapSandbox::run(const Command& command, const Sink& on_stdout, co
   if (!status.wait_until_gone()) return fail(ErrorKind::io, "processes of the sandbox do not end");
   exit.stopped = ended == Ended::stopped;
   const std::optional<int> code = status.exit_code();
-  if (!code && !exit.stopped) return fail(ErrorKind::denied, "bubblewrap could not start the command: {}", last.get());
+  if (!code && !exit.stopped && exit.signal == 0)
+    return fail(ErrorKind::denied, "bubblewrap could not start the command: {}", last.get());
   return from_shell_code(code.value_or(exit.code), exit.stopped);
 }
 

@@ -78,7 +78,7 @@ std::vector<std::string> payload_argv(const Command& command) {
     const auto pwd = std::ranges::find_if(command.environment, is_pwd);
     argv = {"/usr/bin/env"};
     // In the foreground of a terminal Ctrl-C reaches bubblewrap too, which is started deaf to it.
-    if (command.streams == Streams::inherited) argv.emplace_back("--default-signal=INT,QUIT");
+    if (command.streams == Streams::inherited) argv.emplace_back("--default-signal=HUP,INT,QUIT,TERM");
     // bubblewrap sets PWD, whatever its options say.
     argv.insert(argv.end(), {"-u", "PWD", "--"});
     if (pwd != command.environment.end()) argv.push_back(fmt::format("PWD={}", pwd->second));

@@ -59,7 +59,7 @@ TEST_F(BwrapArgumentsTest, TheTerminalIsKeptOnlyWhereItIsInherited) {
   EXPECT_THAT(options(), Contains("--new-session"));
   command_.streams = Streams::inherited;
   EXPECT_THAT(options(), Not(Contains("--new-session")));
-  EXPECT_THAT(payload_argv(command_), Contains("--default-signal=INT,QUIT"));
+  EXPECT_THAT(payload_argv(command_), Contains("--default-signal=HUP,INT,QUIT,TERM"));
 }
 
 TEST_F(BwrapArgumentsTest, ThePayloadIsStartedByEnv) {
