@@ -230,10 +230,13 @@ class EndToEnd(unittest.TestCase):
 
     def start(self, *arguments, env=None, cwd=None, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
               stderr=subprocess.PIPE):
+        arguments = [str(argument) for argument in arguments]
+        if arguments[0] == "run" and "--port" not in arguments:
+            arguments[1:1] = ["--port", str(free_port())]  # the default one may be in use on this machine
         identity = {}
         if self.user is not None and self.user != os.geteuid():
             identity = {"user": self.user, "group": self.user, "extra_groups": []}
-        process = subprocess.Popen([str(self.binary), *map(str, arguments)], env=self.environment(**(env or {})),
+        process = subprocess.Popen([str(self.binary), *arguments], env=self.environment(**(env or {})),
                                    cwd=cwd or self.root, stdin=stdin, stdout=stdout, stderr=stderr, **identity)
         self.running_processes.append(process)
         return process
