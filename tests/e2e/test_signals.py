@@ -22,7 +22,8 @@ class Interrupted(EndToEnd):
         seen = b""
         while text not in seen:
             piece = os.read(process.stdout.fileno(), 65536)
-            self.assertTrue(piece, f"ended without {text}: {seen} {process.stderr.read()}")
+            if not piece:
+                self.fail(f"ended without {text}: {seen} {process.stderr.read()}")
             seen += piece
         return seen
 
