@@ -38,7 +38,7 @@ Result<void> make_room(const fs::path& directory, const fs::path& index, Replace
   if (empty) return {};
   if (replace == Replace::no && !is_ours(tidied, index)) {
     return fail(ErrorKind::invalid,
-                "{} is neither empty nor what a restore has left there; empty it, or allow with --replace that it is replaced",
+                "{} is neither empty nor what a restore has left there; empty it, or replace it with --replace",
                 tidied.native());
   }
   return util::remove_tree(tidied);
