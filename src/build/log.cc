@@ -1,5 +1,7 @@
 #include "build/log.h"
 
+#include <algorithm>
+
 #include <nlohmann/json.hpp>
 
 #include "util/text.h"

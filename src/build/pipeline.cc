@@ -96,9 +96,7 @@ Step Pipeline::take_source() {
   request.strip = options_.strip;
   request.build_dir = work_->build();
   request.owner = sandbox_->owner();
-  request.git = [&](const fetch::Reference&) -> Result<fetch::GitAccess> {
-    return fetch::GitAccess{sandbox_.get(), work_->scratch(), git_environment()};
-  };
+  request.git = [&](const fetch::Reference&) -> Result<fetch::GitAccess> { return git_access(); };
   const Result<Source> source = build::take_source(request, deadline_.token());
   if (!source) return failed(FailureClass::source, source.error());
   for (const std::string& warning : source->warnings) log_.warning(warning);
@@ -120,7 +118,7 @@ Step Pipeline::fetch_buildpacks() {
     log_.note(fmt::format("buildpacks named by {}", buildpack::name(choice_.named)));
   }
   buildpack::FetchPlan plan;
-  plan.git = {sandbox_.get(), work_->scratch(), git_environment()};
+  plan.git = git_access();
   plan.app_dir = work_->build();
   plan.checkout_dir = work_->buildpacks();
   plan.store_dir = buildpack_store(work_->root());

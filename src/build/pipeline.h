@@ -42,9 +42,11 @@ class Pipeline {
   Step open_store();
   Step open_work_dir();
   Step open_sandbox();
+  Step open_online();
   Step start_agent();
   sandbox::Config sandbox_config() const;
   void choose_cache_mode();
+  fetch::GitAccess git_access() const;
   buildpack::Environment git_environment() const;
   void start_restore();
 
@@ -99,6 +101,7 @@ class Pipeline {
   std::string store_error_;
   std::optional<WorkDir> work_;
   std::unique_ptr<sandbox::Sandbox> sandbox_;
+  std::unique_ptr<sandbox::Sandbox> online_;  // for fetches; null where sandbox_ serves them
   std::optional<SshAgent> agent_;
   std::unique_ptr<RestoreTask> restore_;
 

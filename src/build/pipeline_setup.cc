@@ -125,6 +125,18 @@ Step Pipeline::open_sandbox() {
   report_.sandbox = sandbox::name(sandbox_->level());
   const Result<void> handed = work_->hand_over(sandbox_->owner());
   if (!handed) return failed(class_of_setting(handed.error()), handed.error());
+  return open_online();
+}
+
+// `--network off` is about the app's build: source and buildpacks are fetched all the same. At the other levels a
+// second sandbox cannot be had; git says there what it misses.
+Step Pipeline::open_online() {
+  if (options_.network != sandbox::Network::off || sandbox_->level() != sandbox::Level::bwrap) return {};
+  sandbox::Config config = sandbox_config();
+  config.network = sandbox::Network::on;
+  Result<std::unique_ptr<sandbox::Sandbox>> opened = surroundings_.open_sandbox(sandbox::Level::bwrap, config);
+  if (!opened) return failed(FailureClass::internal, opened.error());
+  online_ = std::move(*opened);
   return {};
 }
 
@@ -143,6 +155,10 @@ Step Pipeline::start_agent() {
   if (!agent) return failed(class_of_setting(agent.error()), agent.error());
   agent_.emplace(std::move(*agent));
   return {};
+}
+
+fetch::GitAccess Pipeline::git_access() const {
+  return {online_ ? online_.get() : sandbox_.get(), work_->scratch(), git_environment()};
 }
 
 buildpack::Environment Pipeline::git_environment() const {
@@ -167,6 +183,7 @@ bool Pipeline::cache_is_saved() const {
 void Pipeline::start_restore() {
   if (!store_ && (cache_ == CacheMode::on || cache_ == CacheMode::read_only)) report_.restore.outcome = "unavailable";
   if (!cache_is_restored()) return;
+  report_.restore.outcome = "late";  // until it was waited for: a build may fail before
   restore_ = std::make_unique<RestoreTask>(RestoreRequest{.store = store_,
                                                           .name = {options_.app, options_.stack, report_.arch},
                                                           .directory = work_->own() / "restored",

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "build/copy_tree.h"
+#include "util/copy_tree.h"
 #include "util/file.h"
 #include "util/text.h"
 
@@ -18,11 +18,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::string_view kStandardInput = "-";
-
-bool is_git(std::string_view path) {
-  const std::vector<std::string_view> components = util::split(path, '/');
-  return std::ranges::find(components, ".git") != components.end();
-}
 
 Result<void> make_build_dir(const SourceRequest& request) {
   TRY(util::make_directories(request.build_dir));
@@ -39,8 +34,8 @@ Result<void> give_to_owner(const SourceRequest& request) {
 
 Result<Source> from_directory(const SourceRequest& request, const fs::path& directory, std::stop_token stop) {
   TRY(make_build_dir(request));
-  const CopyOptions options{.owner = request.owner, .leave_out = is_git};
-  const Copied copied = TRY(copy_tree(directory, request.build_dir, options, std::move(stop)));
+  const util::CopyOptions options{.owner = request.owner, .mtimes = util::Mtimes::now, .leave_out = fetch::is_git};
+  const util::Copied copied = TRY(util::copy_tree(directory, request.build_dir, options, std::move(stop)));
   Source source;
   for (const std::string& skipped : copied.skipped) {
     source.warnings.push_back(fmt::format("left out {}: neither file, directory nor link", skipped));
@@ -54,7 +49,7 @@ util::UnpackOptions unpack_options(const SourceRequest& request, bool came_by_ur
           .mtimes = util::Mtimes::now,
           .top_folder = strip ? util::TopFolder::strip_if_sole : util::TopFolder::keep,
           .owner = request.owner,
-          .leave_out = is_git};
+          .leave_out = fetch::is_git};
 }
 
 Result<Source> from_archive(const SourceRequest& request, const util::Fd& archive, std::stop_token stop) {

@@ -1,5 +1,6 @@
 #include "buildpack/environment.h"
 
+#include <algorithm>
 #include <array>
 
 namespace hearth::buildpack {

@@ -1,4 +1,7 @@
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include <algorithm>
 
 #include "buildpack/app_files.h"
 #include "buildpack/kept.h"
@@ -17,7 +20,9 @@ constexpr util::UnpackLimits kTarballLimits{.entries = 200'000, .bytes = std::ui
 
 Result<void> copy_directory(const fs::path& from, const Buildpack& buildpack, const FetchPlan& plan,
                             const std::stop_token& stop) {
-  return util::copy_tree(from, buildpack.directory, {.owner = plan.owner, .leave_out = {".git"}}, stop);
+  const util::CopyOptions options{.owner = plan.owner, .mtimes = util::Mtimes::as_stored, .leave_out = fetch::is_git};
+  TRY(util::copy_tree(from, buildpack.directory, options, stop));
+  return {};
 }
 
 Result<void> get_directory(const fetch::Reference& reference, fetch::Origin origin, const FetchPlan& plan,
@@ -50,6 +55,20 @@ Result<std::string> get_git(const fetch::Reference& reference, const FetchPlan& 
   return std::move(checkout.revision);
 }
 
+// A tarball that holds nothing but bin/ lost it as its sole top folder.
+Result<void> put_back_bin(const fs::path& directory, const FetchPlan& plan) {
+  std::error_code error;
+  if (fs::is_directory(directory / "bin", error) || !fs::is_regular_file(directory / "detect", error)) return {};
+  const fs::path folder = directory.native() + ".bin";
+  fs::rename(directory, folder, error);
+  if (error || ::mkdir(directory.c_str(), 0755) != 0) return fail_errno(errno, directory.native());
+  if (plan.owner && ::lchown(directory.c_str(), *plan.owner, *plan.owner) != 0)
+    return fail_errno(errno, directory.native());
+  fs::rename(folder, directory / "bin", error);
+  if (error) return fail_errno(error.value(), directory.native());
+  return {};
+}
+
 // A tarball's revision is known only when it is here, so it always comes anew.
 Result<std::string> get_tarball(const fetch::Reference& reference, const FetchPlan& plan, const Buildpack& buildpack,
                                 const std::stop_token& stop) {
@@ -59,6 +78,7 @@ Result<std::string> get_tarball(const fetch::Reference& reference, const FetchPl
                                     .owner = plan.owner,
                                     .leave_out = {}};
   auto checkout = TRY(fetch::fetch_tarball(reference, buildpack.directory, options, stop));
+  TRY(put_back_bin(buildpack.directory, plan));
   return std::move(checkout.revision);
 }
 

@@ -1,5 +1,7 @@
 #include "buildpack/kept.h"
 
+#include <algorithm>
+
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -66,7 +68,8 @@ Result<bool> Kept::copy_out(const std::string& url, const std::string& revision,
   const fs::path entry = folder_ / entry_name(url, revision);
   const auto locked = lock(entry, LOCK_SH);
   if (!locked) return false;
-  auto copied = util::copy_tree(entry / "tree", destination, {.owner = owner, .leave_out = {}}, stop);
+  auto copied = util::copy_tree(entry / "tree", destination,
+                                {.owner = owner, .mtimes = util::Mtimes::as_stored, .leave_out = {}}, stop);
   if (!copied) {
     TRY(util::remove_tree(destination));
     if (stop.stop_requested()) return std::unexpected(std::move(copied).error());
@@ -86,7 +89,8 @@ Result<void> Kept::keep(const std::string& url, const std::string& revision, con
   util::TempDir fresh = TRY(util::TempDir::create(folder_, ".new-"));
   const auto locked = lock(fresh.path(), LOCK_EX);
   if (!locked) return fail(ErrorKind::conflict, "{} was taken away", fresh.path().native());
-  TRY(util::copy_tree(tree, fresh.path() / "tree", {.owner = std::nullopt, .leave_out = {}}, std::move(stop)));
+  TRY(util::copy_tree(tree, fresh.path() / "tree",
+                      {.owner = std::nullopt, .mtimes = util::Mtimes::as_stored, .leave_out = {}}, std::move(stop)));
   fs::rename(fresh.path(), entry, error);
   if (!error) fresh.release();
   const bool kept_by_another = error == std::errc::directory_not_empty || error == std::errc::file_exists;

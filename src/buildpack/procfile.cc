@@ -1,5 +1,7 @@
 #include "buildpack/procfile.h"
 
+#include <algorithm>
+
 #include <nlohmann/json.hpp>
 
 #include "util/text.h"

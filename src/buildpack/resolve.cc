@@ -1,5 +1,7 @@
 #include "buildpack/resolve.h"
 
+#include <algorithm>
+
 #include "util/text.h"
 
 namespace hearth::buildpack {

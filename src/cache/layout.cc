@@ -1,5 +1,6 @@
 #include "cache/layout.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "util/text.h"

@@ -48,9 +48,11 @@ void define_run(CLI::App& root, Invocation& invocation) {
   auto options = std::make_shared<Options>(*command, invocation.environment);
   command->add_option("TARGET", flags->options.target, "App, or slug file (with a / or ending in .tgz)");
   command->add_option("PROCESS", flags->options.process, "Process type (default: web)");
-  options->number("--port", flags->port, "PORT of the process, reachable on 127.0.0.1")
-      ->check(CLI::Range(1, 65535))
-      ->capture_default_str();
+  CLI::Option* port = options->number("--port", flags->port, "PORT of the process, reachable on 127.0.0.1")
+                          ->check(CLI::Range(1, 65535))
+                          ->capture_default_str();
+  const auto variable = invocation.environment.find(variable_of("--port"));
+  if (variable != invocation.environment.end() && is_service_link(variable->first, variable->second)) port->envname("");
   add_store(*options, flags->options.store_url);
   add_config_vars(*options, flags->config_vars);
   add_stack(*options, flags->options.stack);

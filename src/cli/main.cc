@@ -15,6 +15,11 @@ namespace {
 using namespace hearth;
 
 int run_program(std::span<char*> arguments) {
+  const Result<cli::Signals> signals = cli::Signals::install();
+  if (!signals) {
+    cli::complain(signals.error().message);
+    return static_cast<int>(cli::ExitCode::internal);
+  }
   const cli::Environment environment = util::environment();
   const std::vector<std::string> words(arguments.begin() + 1, arguments.end());
   cli::Parsed parsed = cli::parse(words, environment);
@@ -22,11 +27,6 @@ int run_program(std::span<char*> arguments) {
     // A closed terminal cannot be told that it is closed.
     std::ignore = util::write_full(parsed.exit_code == 0 ? STDOUT_FILENO : STDERR_FILENO, parsed.text);
     return parsed.exit_code;
-  }
-  const Result<cli::Signals> signals = cli::Signals::install();
-  if (!signals) {
-    cli::complain(signals.error().message);
-    return static_cast<int>(cli::ExitCode::internal);
   }
   return parsed.run({*signals, environment});
 }

@@ -30,6 +30,11 @@ std::string variable_of(std::string_view flag) {
   return name;
 }
 
+bool is_service_link(std::string_view name, std::string_view value) {
+  return name.starts_with("HEARTH_SERVICE_") || name.starts_with("HEARTH_PORT_") ||
+         (name == "HEARTH_PORT" && value.contains("://"));
+}
+
 CLI::Option* Options::text(const std::string& flag, std::string& value, const std::string& help) {
   return command_.add_option(flag, value, help)->envname(variable_of(flag));
 }

@@ -20,6 +20,10 @@ namespace hearth::cli {
 // "--build-timeout" -> "HEARTH_BUILD_TIMEOUT".
 std::string variable_of(std::string_view flag);
 
+// Kubernetes sets NAME_SERVICE_HOST, NAME_PORT=tcp://…, NAME_PORT_80_TCP… in every pod for a service called NAME; true
+// of those of a service called "hearth".
+bool is_service_link(std::string_view name, std::string_view value);
+
 // A fixed set of words and what each means.
 template <class Value>
 using Choices = std::vector<std::pair<std::string, Value>>;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
 #include "cli/exit_code.h"
@@ -30,12 +31,6 @@ std::string with_hint(std::string message, std::string_view word, const std::set
   const std::string best = util::nearest(word, candidates);
   if (!best.empty()) message += fmt::format("; did you mean {}?", best);
   return message;
-}
-
-// Kubernetes sets NAME_SERVICE_HOST, NAME_PORT=tcp://…, NAME_PORT_80_TCP… in every pod for a service called NAME.
-bool is_service_link(std::string_view name, std::string_view value) {
-  return name.starts_with("HEARTH_SERVICE_") || name.starts_with("HEARTH_PORT_") ||
-         (name == "HEARTH_PORT" && value.contains("://"));
 }
 
 void check_variables(const CLI::App& root, const Environment& environment) {

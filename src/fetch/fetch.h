@@ -15,6 +15,9 @@
 
 namespace hearth::fetch {
 
+// True for ".git", at any depth, and for what lies below it; for copies and archives that leave it out.
+bool is_git(std::string_view path);
+
 // How git is run: unprivileged, in a sandbox of its own, with nothing but this environment.
 struct GitAccess {
   sandbox::Sandbox* sandbox = nullptr;  // its tmp_dir holds `scratch`; needs the network, and no bind of its own
@@ -43,7 +46,7 @@ Result<Checkout> fetch_git(const GitAccess& access, const Reference& reference,
 // unasked. What is neither branch nor tag is not_found, and may still be an abbreviated sha.
 Result<std::string> remote_revision(const GitAccess& access, const Reference& reference, std::stop_token stop);
 
-// Downloads and unpacks into the new directory `destination`, a sole top folder stripped.
+// Downloads and unpacks into the new directory `destination`; a sole top folder is treated as the options say.
 Result<Checkout> fetch_tarball(const Reference& reference, const std::filesystem::path& destination,
                                const util::UnpackOptions& options, std::stop_token stop);
 

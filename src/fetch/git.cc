@@ -1,5 +1,7 @@
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "fetch/fetch.h"
 #include "fetch/git_command.h"
 #include "fetch/local_repository.h"
@@ -185,7 +187,9 @@ Result<void> move_tree(const fs::path& from, const fs::path& to, std::optional<u
   fs::rename(from, to, error);
   if (!error) return {};
   if (error != std::errc::cross_device_link) return fail_errno(error.value(), to.native());
-  return util::copy_tree(from, to, {.owner = owner, .leave_out = {}}, std::move(stop));
+  const util::CopyOptions options{.owner = owner, .mtimes = util::Mtimes::as_stored, .leave_out = {}};
+  TRY(util::copy_tree(from, to, options, std::move(stop)));
+  return {};
 }
 
 Result<Checkout> fetch_and_check_out(const GitAccess& access, const Reference& reference, const fs::path& destination,
@@ -246,6 +250,11 @@ Result<Checkout> fetch_git(const GitAccess& access, const Reference& reference, 
 Result<std::string> remote_revision(const GitAccess& access, const Reference& reference, std::stop_token stop) {
   if (is_full_sha(reference.revision)) return reference.revision;
   return within(description(reference), ask_remote(access, reference, stop));
+}
+
+bool is_git(std::string_view path) {
+  const std::vector<std::string_view> components = util::split(path, '/');
+  return std::ranges::find(components, ".git") != components.end();
 }
 
 }  // namespace hearth::fetch

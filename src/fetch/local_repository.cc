@@ -80,7 +80,7 @@ Result<void> copy_git_directory(const Layout& layout, const fs::path& to, std::o
                 layout.common.native());
   }
   TRY(util::make_directories(to));
-  const util::CopyOptions options{.owner = owner, .leave_out = {}};
+  const util::CopyOptions options{.owner = owner, .mtimes = util::Mtimes::as_stored, .leave_out = {}};
   for (const char* name : {"objects", "refs"}) {
     if (fs::is_directory(layout.common / name, ignored)) {
       TRY(util::copy_tree(layout.common / name, to / name, options, stop));

@@ -1,5 +1,6 @@
 #include "fetch/reference.h"
 
+#include <algorithm>
 #include <array>
 #include <filesystem>
 

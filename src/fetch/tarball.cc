@@ -30,14 +30,12 @@ Result<Checkout> fetch_tarball(const Reference& reference, const std::filesystem
   TRY(util::download(reference.location, file, {}, stop));
   const util::Fd archive = TRY(util::open_file(file, O_RDONLY));
   std::string revision = TRY(sha256_of(archive));
-  util::UnpackOptions stripped = options;
-  stripped.top_folder = util::TopFolder::strip_if_sole;
   if (std::error_code error; !std::filesystem::create_directory(destination, error)) {
     if (error) return fail_errno(error.value(), destination.native());
     return fail(ErrorKind::conflict, "{} is there already", destination.native());
   }
   TRY(within(fmt::format("unpacking {}", masked(reference.location)),
-             util::unpack(archive, destination, stripped, std::move(stop))));
+             util::unpack(archive, destination, options, std::move(stop))));
   return Checkout{std::move(revision)};
 }
 

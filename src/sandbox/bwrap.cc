@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <nlohmann/json.hpp>
 
@@ -131,6 +132,7 @@ class BwrapSandbox : public Sandbox {
   Level level() const override { return Level::bwrap; }
   uid_t owner() const override { return build_user(config_.build_uid); }
   std::string warning() const override { return connection_.warning(); }
+  void offer(std::vector<Bind> sockets) { config_.sockets = std::move(sockets); }
 
  private:
   Launch launch_of(const Command& command) const;
@@ -232,11 +234,15 @@ Result<std::unique_ptr<Sandbox>> open_bwrap(const Config& config) {
   TRY(check_reachable(config.app_dir, user));
   Connection connection = TRY(Connection::open(config.network, config.published_port));
   View view = TRY(make_view({config.stack_root.value_or("/"), user, connection.name_server()}));
-  auto sandbox = std::make_unique<BwrapSandbox>(config, *program, std::move(view), std::move(connection));
+  // The sockets come later: whoever listens there may wait to learn who owner() is.
+  Config without_sockets = config;
+  without_sockets.sockets.clear();
+  auto sandbox = std::make_unique<BwrapSandbox>(without_sockets, *program, std::move(view), std::move(connection));
   const Command probe{.argv = {"true"}, .environment = {{"PATH", "/usr/bin:/bin"}}, .directory = "/"};
   const Sink ignore = [](std::string_view) {};
   const Exit exit = TRY(sandbox->run(probe, ignore, ignore, {}));
   if (exit.code != 0) return fail(ErrorKind::denied, "bubblewrap cannot run programs here (exit code {})", exit.code);
+  sandbox->offer(config.sockets);
   return sandbox;
 }
 

@@ -1,5 +1,7 @@
 #include "sandbox/bwrap_arguments.h"
 
+#include <algorithm>
+
 namespace hearth::sandbox {
 
 namespace {

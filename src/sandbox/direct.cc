@@ -38,8 +38,11 @@ std::vector<std::string> candidates(const Command& command) {
 
 class DirectSandbox : public Sandbox {
  public:
-  DirectSandbox(Level level, Config config, Connection connection, std::optional<util::FileLock> lock)
-      : level_(level), config_(std::move(config)), connection_(std::move(connection)), lock_(std::move(lock)) {}
+  DirectSandbox(Level level, Config config, Connection connection)
+      : level_(level), config_(std::move(config)), connection_(std::move(connection)) {}
+
+  void hold(util::FileLock lock) { lock_ = std::move(lock); }
+  void explain(std::string why_not_better) { why_not_better_ = std::move(why_not_better); }
 
   Result<Exit> run(const Command& command, const Sink& on_stdout, const Sink& on_stderr, std::stop_token stop) override;
   fs::path inside(const fs::path& host) const override { return host; }
@@ -54,14 +57,17 @@ class DirectSandbox : public Sandbox {
   Config config_;
   Connection connection_;
   std::optional<util::FileLock> lock_;  // of the build uid
+  std::string why_not_better_;
 };
 
 std::string DirectSandbox::warning() const {
-  if (config_.network != Network::on) return "";
-  return fmt::format(
-      "sandbox level {} has no network of its own: the build shares this machine's, its loopback and metadata service "
-      "included; docs/security.md tells what the platform should block",
-      name(level_));
+  const std::string why = why_not_better_.empty() ? "" : fmt::format("bwrap cannot be had ({}); ", why_not_better_);
+  if (config_.network != Network::on) return why.empty() ? why : why + "building at level uid";
+  return why + fmt::format(
+                   "sandbox level {} has no network of its own: the build shares this machine's, its loopback and "
+                   "metadata service "
+                   "included; docs/security.md tells what the platform should block",
+                   name(level_));
 }
 
 Launch DirectSandbox::launch_of(const Command& command) const {
@@ -115,7 +121,7 @@ Result<Connection> connect(const Config& config) {
 
 }  // namespace
 
-Result<std::unique_ptr<Sandbox>> open_uid(const Config& config) {
+Result<std::unique_ptr<Sandbox>> open_uid(const Config& config, std::string why_not_better) {
   if (::geteuid() != 0) return fail(ErrorKind::denied, "sandbox level uid needs root");
   TRY(check_reachable(config.tmp_dir, config.build_uid));
   TRY(check_reachable(config.app_dir, config.build_uid));
@@ -128,12 +134,15 @@ Result<std::unique_ptr<Sandbox>> open_uid(const Config& config) {
   }
   util::FileLock held = TRY(std::move(lock));
   Connection connection = TRY(connect(config));
-  return std::make_unique<DirectSandbox>(Level::uid, config, std::move(connection), std::move(held));
+  auto sandbox = std::make_unique<DirectSandbox>(Level::uid, config, std::move(connection));
+  sandbox->hold(std::move(held));
+  sandbox->explain(std::move(why_not_better));
+  return sandbox;
 }
 
 Result<std::unique_ptr<Sandbox>> open_plain(const Config& config) {
   Connection connection = TRY(connect(config));
-  return std::make_unique<DirectSandbox>(Level::plain, config, std::move(connection), std::nullopt);
+  return std::make_unique<DirectSandbox>(Level::plain, config, std::move(connection));
 }
 
 }  // namespace hearth::sandbox

@@ -1,5 +1,7 @@
 #include "sandbox/limits.h"
 
+#include <algorithm>
+
 #include <unistd.h>
 
 #include "sandbox/tree.h"

@@ -1,5 +1,7 @@
 #include "sandbox/network.h"
 
+#include <algorithm>
+
 namespace hearth::sandbox {
 
 std::vector<int> Connection::to_join() const {

@@ -34,7 +34,7 @@ namespace {
 Result<std::unique_ptr<Sandbox>> open_best(const Config& config) {
   auto bwrap = open_bwrap(config);
   if (bwrap || bwrap.error().kind != ErrorKind::denied) return bwrap;
-  auto uid = open_uid(config);
+  auto uid = open_uid(config, bwrap.error().message);
   if (uid || uid.error().kind != ErrorKind::denied) return uid;
   return fail(ErrorKind::denied, "no sandbox can be had here: {}; {}. `--sandbox plain` builds without one",
               bwrap.error().message, uid.error().message);
@@ -49,7 +49,7 @@ Result<std::unique_ptr<Sandbox>> open(std::optional<Level> wanted, const Config&
     case Level::bwrap:
       return open_bwrap(config);
     case Level::uid:
-      return open_uid(config);
+      return open_uid(config, {});
     case Level::plain:
       return open_plain(config);
   }

@@ -54,7 +54,8 @@ struct Config {
   // A command's TCP port on 0.0.0.0 that the host reaches at 127.0.0.1 under the same number. In use: invalid.
   std::optional<std::uint16_t> published_port;
   std::vector<Bind> read_only;
-  std::vector<Bind> sockets;  // unix sockets offered to the command (an ssh-agent); owner() must be allowed to write
+  std::vector<Bind> sockets;  // unix sockets offered to the command (an ssh-agent); to be there at run(); owner() must
+                              // be allowed to write
   uid_t build_uid = 2000;     // and gid; what root becomes. Ignored where we are not root
   Limits limits;
 };

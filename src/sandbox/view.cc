@@ -1,5 +1,6 @@
 #include "sandbox/view.h"
 
+#include <algorithm>
 #include <array>
 
 #include "util/file.h"

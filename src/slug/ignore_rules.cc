@@ -1,5 +1,6 @@
 #include "slug/ignore_rules.h"
 
+#include <algorithm>
 #include <array>
 #include <cctype>
 #include <optional>

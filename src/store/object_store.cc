@@ -1,5 +1,7 @@
 #include "store/object_store.h"
 
+#include <algorithm>
+
 namespace hearth::store {
 namespace {
 

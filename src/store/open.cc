@@ -1,5 +1,6 @@
 #include "store/open.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 

@@ -1,5 +1,6 @@
 #include "store/retrying.h"
 
+#include <algorithm>
 #include <random>
 
 #include "store/body.h"

@@ -6,140 +6,169 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <climits>
 #include <memory>
 
 #include "util/file.h"
+#include "util/rooted_tree.h"
 
 namespace hearth::util {
-namespace {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+constexpr std::size_t kPiece = std::size_t{1} << 20;
+constexpr std::size_t kNamedSkipped = 10;
 constexpr mode_t kModeBits = 01777;  // without setuid and setgid
-constexpr int kMaxDepth = 1000;      // each level holds two descriptors open
 
-struct Copier {
-  const CopyOptions& options;
-  std::stop_token stop;
-  int depth = 0;
-
-  Result<void> directory(int from, int to, const fs::path& shown);
-  Result<void> entry(int from, int to, const std::string& name, const fs::path& shown);
-  Result<void> child_directory(int from, int to, const std::string& name, const struct stat& status,
-                               const fs::path& shown);
-  Result<void> file(int from, int to, const std::string& name, const struct stat& status, const fs::path& shown) const;
-  Result<void> link(int from, int to, const std::string& name, const struct stat& status, const fs::path& shown) const;
-  Result<void> finish(const Fd& fd, const struct stat& status, const fs::path& shown) const;
+struct Identity {
+  dev_t device = 0;
+  ino_t inode = 0;
+  bool operator==(const Identity&) const = default;
 };
 
-Result<Fd> open_at(int parent, const std::string& name, int flags, mode_t mode, const fs::path& shown) {
-  Fd fd(openat(parent, name.c_str(), flags | O_CLOEXEC | O_NOFOLLOW, mode));
-  if (!fd) return fail_errno(errno, shown.native());
-  return fd;
+Identity identity(const struct stat& status) {
+  return {status.st_dev, status.st_ino};
 }
 
-Result<std::vector<std::string>> names_in(int directory, const fs::path& shown) {
-  const auto close_directory = [](DIR* dir) { closedir(dir); };
-  const int copy = dup(directory);
-  const std::unique_ptr<DIR, decltype(close_directory)> dir(copy < 0 ? nullptr : fdopendir(copy), close_directory);
-  if (!dir) return fail_errno(errno, shown.native());
+Result<std::vector<std::string>> names_in(const Fd& directory) {
+  const int copy = ::fcntl(directory.get(), F_DUPFD_CLOEXEC, 0);
+  const auto close_directory = [](DIR* dir) { ::closedir(dir); };
+  const std::unique_ptr<DIR, decltype(close_directory)> dir(::fdopendir(copy), close_directory);
+  if (!dir) {
+    const int code = errno;
+    if (copy >= 0) ::close(copy);
+    return fail_errno(code, "reading the directory");
+  }
   std::vector<std::string> names;
-  while (const dirent* item = readdir(dir.get())) {
-    const std::string_view name = item->d_name;
+  while (const dirent* entry = ::readdir(dir.get())) {
+    const std::string_view name = entry->d_name;
     if (name != "." && name != "..") names.emplace_back(name);
   }
   return names;
 }
 
-Result<void> copy_bytes(int from, int to, const fs::path& shown) {
-  while (true) {
-    const ssize_t count = copy_file_range(from, nullptr, to, nullptr, std::size_t{1} << 30, 0);
-    if (count == 0) return {};
-    if (count > 0 || errno == EINTR) continue;
-    if (errno != EXDEV && errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP && errno != EPERM)
-      return fail_errno(errno, shown.native());
-    break;
+class Copy {
+ public:
+  Copy(RootedTree tree, Identity destination, const CopyOptions& options, std::stop_token stop)
+      : tree_(std::move(tree)), destination_(destination), options_(options), stop_(std::move(stop)) {}
+
+  Result<Copied> run(const fs::path& from) {
+    const Fd root = TRY(open_file(from, O_RDONLY | O_DIRECTORY));
+    TRY(directory(root, ""));
+    TRY(tree_.finish());
+    return std::move(copied_);
   }
-  std::vector<std::byte> buffer(std::size_t{1} << 20);
-  while (const std::size_t count = TRY(read_full(from, buffer))) {
-    TRY(write_full(to, std::span<const std::byte>(buffer.data(), count)));
+
+ private:
+  Result<void> directory(const Fd& from, const std::string& relative) {
+    const std::vector<std::string> names = TRY(within(relative, names_in(from)));
+    for (const std::string& name : names) {
+      if (stop_.stop_requested()) return fail(ErrorKind::cancelled, "copying was stopped");
+      const std::string path = relative.empty() ? name : relative + "/" + name;
+      if (options_.leave_out && options_.leave_out(path)) continue;
+      TRY(entry(from, name, path));
+    }
+    return {};
   }
-  return {};
-}
 
-// Ownership first: chown may clear mode bits.
-Result<void> Copier::finish(const Fd& fd, const struct stat& status, const fs::path& shown) const {
-  if (options.owner && fchown(fd.get(), *options.owner, *options.owner) != 0) return fail_errno(errno, shown.native());
-  if (fchmod(fd.get(), status.st_mode & kModeBits) != 0) return fail_errno(errno, shown.native());
-  const std::array<timespec, 2> times = {status.st_mtim, status.st_mtim};
-  if (futimens(fd.get(), times.data()) != 0) return fail_errno(errno, shown.native());
-  return {};
-}
-
-Result<void> Copier::file(int from, int to, const std::string& name, const struct stat& status,
-                          const fs::path& shown) const {
-  const Fd source = TRY(open_at(from, name, O_RDONLY | O_NONBLOCK, 0, shown));
-  const Fd target = TRY(open_at(to, name, O_WRONLY | O_CREAT | O_EXCL, 0600, shown));
-  TRY(copy_bytes(source.get(), target.get(), shown));
-  return finish(target, status, shown);
-}
-
-Result<void> Copier::link(int from, int to, const std::string& name, const struct stat& status,
-                          const fs::path& shown) const {
-  std::string target(PATH_MAX, '\0');
-  const ssize_t length = readlinkat(from, name.c_str(), target.data(), target.size());
-  if (length < 0) return fail_errno(errno, shown.native());
-  target.resize(static_cast<std::size_t>(length));
-  if (symlinkat(target.c_str(), to, name.c_str()) != 0) return fail_errno(errno, shown.native());
-  if (options.owner && fchownat(to, name.c_str(), *options.owner, *options.owner, AT_SYMLINK_NOFOLLOW) != 0)
-    return fail_errno(errno, shown.native());
-  const std::array<timespec, 2> times = {status.st_mtim, status.st_mtim};
-  if (utimensat(to, name.c_str(), times.data(), AT_SYMLINK_NOFOLLOW) != 0) return fail_errno(errno, shown.native());
-  return {};
-}
-
-Result<void> Copier::child_directory(int from, int to, const std::string& name, const struct stat& status,
-                                     const fs::path& shown) {
-  if (++depth > kMaxDepth) return fail(ErrorKind::invalid, "{}: more than {} levels deep", shown.native(), kMaxDepth);
-  const Fd source = TRY(open_at(from, name, O_RDONLY | O_DIRECTORY, 0, shown));
-  if (mkdirat(to, name.c_str(), 0700) != 0) return fail_errno(errno, shown.native());
-  const Fd target = TRY(open_at(to, name, O_RDONLY | O_DIRECTORY, 0, shown));
-  TRY(directory(source.get(), target.get(), shown));
-  --depth;
-  return finish(target, status, shown);
-}
-
-Result<void> Copier::entry(int from, int to, const std::string& name, const fs::path& shown) {
-  if (stop.stop_requested()) return fail(ErrorKind::cancelled, "copying was stopped");
-  struct stat status = {};
-  if (fstatat(from, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return fail_errno(errno, shown.native());
-  if (S_ISDIR(status.st_mode)) return child_directory(from, to, name, status, shown);
-  if (S_ISREG(status.st_mode)) return file(from, to, name, status, shown);
-  if (S_ISLNK(status.st_mode)) return link(from, to, name, status, shown);
-  return {};
-}
-
-Result<void> Copier::directory(int from, int to, const fs::path& shown) {
-  const auto names = TRY(names_in(from, shown));
-  for (const std::string& name : names) {
-    if (std::ranges::find(options.leave_out, name) != options.leave_out.end()) continue;
-    TRY(entry(from, to, name, shown / name));
+  Result<void> entry(const Fd& parent, const std::string& name, const std::string& path) {
+    struct stat status{};
+    if (::fstatat(parent.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
+      return errno == ENOENT ? Result<void>{} : fail_errno(errno, path);
+    }
+    if (S_ISDIR(status.st_mode)) {
+      if (identity(status) == destination_) return {};
+      const Fd child(::openat(parent.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+      if (!child) return fail_errno(errno, path);
+      TRY(tree_.make_directory(path, status.st_mode & kModeBits, mtime_of(status)));
+      ++copied_.entries;
+      return directory(child, path);
+    }
+    if (S_ISREG(status.st_mode)) return within(path, file(parent, name, path));
+    if (S_ISLNK(status.st_mode)) return within(path, link(parent, name, path, mtime_of(status)));
+    if (copied_.skipped.size() < kNamedSkipped) copied_.skipped.push_back(path);
+    return {};
   }
-  return {};
-}
+
+  Result<void> file(const Fd& parent, const std::string& name, const std::string& path) {
+    const Fd from(::openat(parent.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+    struct stat status{};
+    if (!from || ::fstat(from.get(), &status) != 0) return fail_errno(errno, "opening");
+    const Fd to = TRY(tree_.create_file(path));
+    TRY(content(from, to));
+    if (::fchmod(to.get(), status.st_mode & kModeBits) != 0) return fail_errno(errno, "chmod");
+    if (const auto mtime = mtime_of(status)) {
+      const std::array<timespec, 2> times = {*mtime, *mtime};
+      if (::futimens(to.get(), times.data()) != 0) return fail_errno(errno, "setting the time");
+    }
+    ++copied_.entries;
+    return {};
+  }
+
+  std::optional<timespec> mtime_of(const struct stat& status) const {
+    if (options_.mtimes == Mtimes::now) return std::nullopt;
+    return status.st_mtim;
+  }
+
+  Result<void> content(const Fd& from, const Fd& to) {
+    while (!stop_.stop_requested()) {
+      const ssize_t count = ::copy_file_range(from.get(), nullptr, to.get(), nullptr, kPiece, 0);
+      if (count == 0) return {};
+      if (count > 0) {
+        copied_.bytes += static_cast<std::uint64_t>(count);
+      } else if (errno == EXDEV || errno == EINVAL || errno == EOPNOTSUPP || errno == ENOSYS || errno == EPERM) {
+        return content_by_hand(from, to);
+      } else if (errno != EINTR) {
+        return fail_errno(errno, "copying");
+      }
+    }
+    return fail(ErrorKind::cancelled, "copying was stopped");
+  }
+
+  // Between file systems where the kernel cannot; goes on where copy_file_range stopped.
+  Result<void> content_by_hand(const Fd& from, const Fd& to) {
+    std::vector<std::byte> buffer(kPiece);
+    while (!stop_.stop_requested()) {
+      const std::size_t count = TRY(read_full(from.get(), buffer));
+      if (count == 0) return {};
+      TRY(write_full(to.get(), std::span(buffer).first(count)));
+      copied_.bytes += count;
+    }
+    return fail(ErrorKind::cancelled, "copying was stopped");
+  }
+
+  Result<void> link(const Fd& parent, const std::string& name, const std::string& path, std::optional<timespec> mtime) {
+    std::string target(PATH_MAX, '\0');
+    const ssize_t length = ::readlinkat(parent.get(), name.c_str(), target.data(), target.size());
+    if (length < 0) return fail_errno(errno, "reading the link");
+    target.resize(static_cast<std::size_t>(length));
+    ++copied_.entries;
+    return tree_.make_symlink(path, target, mtime);
+  }
+
+  RootedTree tree_;
+  Identity destination_;
+  const CopyOptions& options_;
+  std::stop_token stop_;
+  Copied copied_;
+};
 
 }  // namespace
 
-Result<void> copy_tree(const fs::path& from, const fs::path& to, const CopyOptions& options, std::stop_token stop) {
-  const Fd source = TRY(open_file(from, O_RDONLY | O_DIRECTORY));
-  struct stat status = {};
-  if (fstat(source.get(), &status) != 0) return fail_errno(errno, from.native());
-  if (mkdir(to.c_str(), 0700) != 0) return fail_errno(errno, to.native());
-  const Fd target = TRY(open_file(to, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
-  Copier copier{options, std::move(stop)};
-  TRY(copier.directory(source.get(), target.get(), from));
-  return copier.finish(target, status, to);
+Result<Copied> copy_tree(const fs::path& from, const fs::path& to, const CopyOptions& options, std::stop_token stop) {
+  const bool fresh = ::mkdir(to.c_str(), 0755) == 0;
+  if (!fresh && errno != EEXIST) return fail_errno(errno, to.native());
+  if (fresh && options.owner && ::lchown(to.c_str(), *options.owner, *options.owner) != 0) {
+    return fail_errno(errno, to.native());
+  }
+  struct stat status{};
+  if (::stat(to.c_str(), &status) != 0) return fail_errno(errno, to.native());
+  RootedTree tree = TRY(RootedTree::open(to, options.owner));
+  Copy copy(std::move(tree), identity(status), options, std::move(stop));
+  return copy.run(from);
 }
 
 }  // namespace hearth::util

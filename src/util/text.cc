@@ -3,6 +3,7 @@
 #include <fmt/chrono.h>
 #include <sys/random.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
