@@ -7,7 +7,7 @@ target_compile_options(hearth_flags INTERFACE
   -Wno-maybe-uninitialized
   $<$<BOOL:${HEARTH_WERROR}>:-Werror>)
 if(HEARTH_SANITIZE)
-  target_compile_options(hearth_flags INTERFACE -fsanitize=${HEARTH_SANITIZE} -fno-omit-frame-pointer -O1)
+  target_compile_options(hearth_flags INTERFACE -fsanitize=${HEARTH_SANITIZE} -fno-omit-frame-pointer -O0)
   target_link_options(hearth_flags INTERFACE -fsanitize=${HEARTH_SANITIZE})
 endif()
 
