@@ -1,4 +1,4 @@
-// Headers of the GNU tar format, whose names are bytes of any length (decision 0010).
+// Headers of the GNU tar format, whose names are bytes of any length (docs/decisions/0005).
 #pragma once
 
 #include <sys/types.h>

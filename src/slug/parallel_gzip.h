@@ -1,4 +1,4 @@
-// Compression on all cores into a file that every gzip reader of several members reads (decision 0010).
+// Compression on all cores into a file that every gzip reader of several members reads (docs/decisions/0005).
 #pragma once
 
 #include <cstddef>
