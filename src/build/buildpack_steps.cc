@@ -47,14 +47,15 @@ using Name = std::optional<std::string>;
 
 std::expected<Name, Failure> detect(const buildpack::Context& context, const buildpack::Buildpack& buildpack,
                                     Tail& errors, Log& log, const std::stop_token& stop) {
-  Result<Name> name = buildpack::detect(context, buildpack, [&](std::string_view bytes) { errors.add(bytes); }, stop);
-  if (!name) return failed(FailureClass::source, name.error());
-  if (*name) {
-    log.heading(fmt::format("{} app detected", **name));
+  Result<Name> answer = buildpack::detect(context, buildpack, [&](std::string_view bytes) { errors.add(bytes); }, stop);
+  if (!answer) return failed(FailureClass::source, answer.error());
+  Name name = std::move(*answer);
+  if (name) {
+    log.heading(fmt::format("{} app detected", *name));
   } else {
     log.note(fmt::format("{} does not detect the app. {}", buildpack.name, errors.text()));
   }
-  return std::move(*name);
+  return name;
 }
 
 std::string named(const buildpack::Buildpack& buildpack) {

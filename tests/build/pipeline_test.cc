@@ -271,5 +271,32 @@ TEST_F(PipelineTest, OffAndRefreshDoNotRestore) {
   EXPECT_TRUE(build(expect_cache).failure) << "the refresh saved an empty cache";
 }
 
+TEST_F(PipelineTest, ABuildThatFailsBeforeItNeedsTheCacheDidNotWaitForIt) {
+  options_.source = temp_.path() / "absent";
+  EXPECT_EQ("late", build(fill_cache).restore.outcome);
+}
+
+TEST_F(PipelineTest, FetchesAreOnlineWhereTheBuildIsNot) {
+  class Bwrap : public FakeSandbox {
+   public:
+    using FakeSandbox::FakeSandbox;
+    sandbox::Level level() const override { return sandbox::Level::bwrap; }
+  };
+  std::vector<sandbox::Network> opened;
+  const Script idle = [](const Call&) { return sandbox::Exit{}; };
+  Surroundings surroundings = fake_surroundings(faulty_, idle, kNow);
+  surroundings.open_sandbox = [&](std::optional<sandbox::Level>,
+                                  const sandbox::Config& config) -> Result<std::unique_ptr<sandbox::Sandbox>> {
+    opened.push_back(config.network);
+    return std::make_unique<Bwrap>(idle);
+  };
+  Console console;
+  console.log = [](std::string_view) {};
+  console.diagnostics = console.log;
+  options_.network = sandbox::Network::off;
+  EXPECT_FALSE(run(options_, console, surroundings, {}).report.failure);
+  EXPECT_THAT(opened, testing::ElementsAre(sandbox::Network::off, sandbox::Network::on));
+}
+
 }  // namespace
 }  // namespace hearth::build

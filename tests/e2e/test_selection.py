@@ -197,8 +197,9 @@ class Forms(EndToEnd):
             options = [option] if option else []
             subprocess.run(["tar", *options, "-cf", self.served / f"pack{suffix}", "-C", folder.parent, folder.name], check=True)
         subprocess.run(["tar", "-czf", self.served / "flat.tgz", "-C", folder, "."], check=True)
+        subprocess.run(["tar", "-czf", self.served / "bare.tgz", "-C", folder, "bin"], check=True)
         with FileServer(self.served) as server:
-            for name in ("pack.tgz", "pack.tar.gz", "pack.tbz", "pack.tar.bz", "pack.tar", "flat.tgz"):
+            for name in ("pack.tgz", "pack.tar.gz", "pack.tbz", "pack.tar.bz", "pack.tar", "flat.tgz", "bare.tgz"):
                 self.assertEqual(self.ran(f"{server.url}/{name}")[0], "tarball", name)
 
     def test_one_that_is_not_there_is_named(self):

@@ -121,8 +121,9 @@ TEST_F(Http, ATarballIsUnpackedWithoutItsSoleFolder) {
   test::HttpServer server(test::HttpServer::Answers{{"/pack.tgz", test::HttpServer::ok(bytes)},
                                                     {"/bad.tgz", test::HttpServer::ok("nonsense")}});
   const fetch::Reference reference{fetch::Medium::tarball, server.url("/pack.tgz"), ""};
-  const auto checkout =
-      fetch::fetch_tarball(reference, dir_->path() / "out", {.top_folder = util::TopFolder::strip_if_sole}, {});
+  util::UnpackOptions options;
+  options.top_folder = util::TopFolder::strip_if_sole;
+  const auto checkout = fetch::fetch_tarball(reference, dir_->path() / "out", options, {});
   ASSERT_TRUE(checkout) << checkout.error().message;
   EXPECT_EQ(checkout->revision, sha256(bytes).hex());
   EXPECT_EQ(*read_file(dir_->path() / "out/bin/detect"), "hi\n");
