@@ -153,7 +153,8 @@ TEST_F(Commit, DeletesExpiredTrash) {
   memory_.advance(std::chrono::seconds(2));
   save('2');
   EXPECT_FALSE(exists(dropped));
-  for (const Trashed& trashed : read_head(memory_, layout_, {})->seen.head.trash) EXPECT_NE(trashed.object, dropped);
+  const auto read = read_head(memory_, layout_, {});
+  for (const Trashed& trashed : read->seen.head.trash) EXPECT_NE(trashed.object, dropped);
 }
 
 TEST_F(Commit, WhatCannotBeDeletedStaysInTheTrash) {

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <ostream>
 #include <span>
 #include <string>
 #include <string_view>
@@ -34,6 +35,10 @@ struct StoreFactory {
   std::string name;
   std::function<StoreUnderTest()> make;
 };
+
+inline void PrintTo(const StoreFactory& factory, std::ostream* out) {
+  *out << factory.name;
+}
 
 class StoreContract : public testing::TestWithParam<StoreFactory> {
  protected:
