@@ -132,7 +132,8 @@ Result<std::optional<std::string>> detect(const Context& context, const Buildpac
   if (exit.signal != 0) on_stderr(fmt::format("bin/detect of {} {}\n", buildpack.name, description(exit)));
   if (exit.code != 0) return std::nullopt;
   std::string name = first_line(output.text);
-  return name.empty() ? buildpack.name : std::move(name);
+  if (name.empty()) name = buildpack.name;
+  return name;
 }
 
 Result<sandbox::Exit> compile(const Context& context, const Buildpack& buildpack, const Earlier& earlier,

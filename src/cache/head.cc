@@ -153,10 +153,10 @@ class Members {
   explicit Members(Json json) : json_(std::move(json)) {}
 
   const Json& take(const std::string& key) {
-    static const Json kNothing;
+    static const Json nothing;
     taken_.push_back(key);
     const auto found = json_.find(key);
-    return found == json_.end() ? kNothing : *found;
+    return found == json_.end() ? nothing : *found;
   }
 
   Json json_;
