@@ -90,7 +90,7 @@ Result<void> remove_entry(int parent, const char* name, const fs::path& shown, P
   while (true) {
     if (!directory) directory = Fd(::openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!directory) return fail_errno(errno, fmt::format("opening {}", shown.native()));
-    TRY(remove_children(std::move(directory), shown, place));
+    TRY(remove_children(std::exchange(directory, Fd()), shown, place));
     if (::unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT) return {};
     // The top goes round again for what was moved up to it.
     if (place.depth > 0 || errno != ENOTEMPTY) return fail_errno(errno, fmt::format("removing {}", shown.native()));
