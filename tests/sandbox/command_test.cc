@@ -267,7 +267,9 @@ TEST_P(CommandTest, NobodyBecomesRoot) {
 }  // namespace
 
 // How the tests' names show a level; found by argument-dependent lookup.
-void PrintTo(Level level, std::ostream* out) { *out << name(level); }
+void PrintTo(Level level, std::ostream* out) {
+  *out << name(level);
+}
 
 namespace {
 
