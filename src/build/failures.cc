@@ -22,6 +22,7 @@ constexpr std::string_view kNoProcesses = "The limit on processes in a build was
 constexpr std::array kComplaints = {
     Complaint{"sudo: ", kNoRoot},
     Complaint{"su: must be suid", kNoRoot},
+    Complaint{"su: Critical error", kNoRoot},
     Complaint{"su: Authentication failure", kNoRoot},
     Complaint{"su: cannot set", kNoRoot},
     Complaint{"su: must be run from a terminal", kNoRoot},
@@ -29,6 +30,7 @@ constexpr std::array kComplaints = {
     Complaint{"requires superuser privilege", kNoRoot},
     Complaint{"/var/lib/dpkg/lock", kNoRoot},
     Complaint{"/var/lib/apt/lists", kNoRoot},
+    Complaint{"E: Unable to locate package", kNoRoot},
     Complaint{"No space left on device", kNoSpace},
     Complaint{"ENOSPC", kNoSpace},
     Complaint{"Disk quota exceeded", kNoSpace},

@@ -9,6 +9,7 @@
 #include "buildpack/selection.h"
 #include "util/copy_tree.h"
 #include "util/file.h"
+#include "util/http.h"
 
 namespace hearth::buildpack {
 namespace {
@@ -17,6 +18,10 @@ namespace fs = std::filesystem;
 
 // A buildpack is small; whatever is larger is a mistake or an attack.
 constexpr util::UnpackLimits kTarballLimits{.entries = 200'000, .bytes = std::uint64_t{4} << 30};
+
+// Nobody waits long for an answer that only saves a download.
+constexpr util::DownloadLimits kTagLimits{
+    .bytes = 1 << 20, .connect = std::chrono::seconds(10), .no_progress = std::chrono::seconds(10)};
 
 Result<void> copy_directory(const fs::path& from, const Buildpack& buildpack, const FetchPlan& plan,
                             const std::stop_token& stop) {
@@ -69,7 +74,8 @@ Result<void> put_back_bin(const fs::path& directory, const FetchPlan& plan) {
   return {};
 }
 
-// A tarball's revision is known only when it is here, so it always comes anew.
+// A tarball's revision is known only when it is here, so it is kept under what its server calls this state of it; where
+// the server names none, it always comes anew.
 Result<std::string> get_tarball(const fetch::Reference& reference, const FetchPlan& plan, const Buildpack& buildpack,
                                 const std::stop_token& stop) {
   const util::UnpackOptions options{.limits = kTarballLimits,
@@ -77,8 +83,16 @@ Result<std::string> get_tarball(const fetch::Reference& reference, const FetchPl
                                     .top_folder = util::TopFolder::strip_if_sole,
                                     .owner = plan.owner,
                                     .leave_out = {}};
+  const Kept kept(plan.store_dir, plan.store_bytes);
+  // A server that answers no such question is no reason to fail; the download will say what is wrong.
+  const auto tag = [&] { return util::entity_tag(reference.location, kTagLimits, stop).value_or(""); };
+  const std::string before = tag();
+  if (!before.empty() && TRY(kept.copy_out(reference.location, before, buildpack.directory, plan.owner, stop)))
+    return kept.note(reference.location, before);
   auto checkout = TRY(fetch::fetch_tarball(reference, buildpack.directory, options, stop));
   TRY(put_back_bin(buildpack.directory, plan));
+  if (!before.empty() && tag() == before)
+    (void)kept.keep(reference.location, before, buildpack.directory, stop, checkout.revision);
   return std::move(checkout.revision);
 }
 

@@ -79,8 +79,8 @@ Result<bool> Kept::copy_out(const std::string& url, const std::string& revision,
   return true;
 }
 
-Result<void> Kept::keep(const std::string& url, const std::string& revision, const fs::path& tree,
-                        std::stop_token stop) const {
+Result<void> Kept::keep(const std::string& url, const std::string& revision, const fs::path& tree, std::stop_token stop,
+                        const std::string& note) const {
   if (folder_.empty()) return {};
   TRY(util::make_directories(folder_, 0700));
   const fs::path entry = folder_ / entry_name(url, revision);
@@ -91,11 +91,17 @@ Result<void> Kept::keep(const std::string& url, const std::string& revision, con
   if (!locked) return fail(ErrorKind::conflict, "{} was taken away", fresh.path().native());
   TRY(util::copy_tree(tree, fresh.path() / "tree",
                       {.owner = std::nullopt, .mtimes = util::Mtimes::as_stored, .leave_out = {}}, std::move(stop)));
+  TRY(util::write_file(fresh.path() / "note", note));
   fs::rename(fresh.path(), entry, error);
   if (!error) fresh.release();
   const bool kept_by_another = error == std::errc::directory_not_empty || error == std::errc::file_exists;
   if (error && !kept_by_another) return fail_errno(error.value(), entry.native());
   return trim_to_bound();
+}
+
+std::string Kept::note(const std::string& url, const std::string& revision) const {
+  constexpr std::uint64_t kNoteLimit = 4096;
+  return util::read_file(folder_ / entry_name(url, revision) / "note", kNoteLimit).value_or("");
 }
 
 Result<void> Kept::trim_to_bound() const {

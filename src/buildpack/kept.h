@@ -25,9 +25,13 @@ class Kept {
   Result<bool> copy_out(const std::string& url, const std::string& revision, const std::filesystem::path& destination,
                         std::optional<uid_t> owner, std::stop_token stop) const;
 
-  // Keeps a copy of the tree, and removes what is too much. Keeping what is kept already is success.
+  // Keeps a copy of the tree, and removes what is too much. Keeping what is kept already is success. `note` is kept
+  // with it.
   Result<void> keep(const std::string& url, const std::string& revision, const std::filesystem::path& tree,
-                    std::stop_token stop) const;
+                    std::stop_token stop, const std::string& note = {}) const;
+
+  // What was noted with the tree; empty if nothing was, or if it is not kept.
+  std::string note(const std::string& url, const std::string& revision) const;
 
  private:
   Result<void> trim_to_bound() const;

@@ -1,4 +1,7 @@
 #include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
 
 #include "fetch/fetch.h"
 #include "util/file.h"
@@ -33,6 +36,9 @@ Result<Checkout> fetch_tarball(const Reference& reference, const std::filesystem
   if (std::error_code error; !std::filesystem::create_directory(destination, error)) {
     if (error) return fail_errno(error.value(), destination.native());
     return fail(ErrorKind::conflict, "{} is there already", destination.native());
+  }
+  if (options.owner && ::lchown(destination.c_str(), *options.owner, *options.owner) != 0) {
+    return fail_errno(errno, destination.native());
   }
   TRY(within(fmt::format("unpacking {}", masked(reference.location)),
              util::unpack(archive, destination, options, std::move(stop))));

@@ -3,6 +3,7 @@
 
 #include <curl/curl.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -171,6 +172,23 @@ Result<void> download(const std::string& url, const std::filesystem::path& file,
   auto result = fetch(easy.get(), url, transfer);
   if (!result) unlink(file.c_str());
   return within(fmt::format("downloading {}", shown(url)), std::move(result));
+}
+
+Result<std::string> entity_tag(const std::string& url, const DownloadLimits& limits, std::stop_token stop) {
+  start_libcurl_once();
+  const Easy easy(curl_easy_init(), &curl_easy_cleanup);
+  if (!easy) return fail(ErrorKind::io, "libcurl could not be started");
+  Transfer transfer;
+  transfer.file = Fd(::memfd_create("hearth", MFD_CLOEXEC));
+  if (!transfer.file) return fail_errno(errno, "memfd_create");
+  transfer.limit = limits.bytes;
+  transfer.stop = std::move(stop);
+  configure(easy.get(), transfer, limits);
+  curl_easy_setopt(easy.get(), CURLOPT_NOBODY, 1L);
+  TRY(within(fmt::format("asking for {}", shown(url)), fetch(easy.get(), url, transfer)));
+  curl_header* tag = nullptr;
+  if (curl_easy_header(easy.get(), "ETag", 0, CURLH_HEADER, -1, &tag) != CURLHE_OK) return std::string();
+  return std::string(tag->value);
 }
 
 }  // namespace hearth::util

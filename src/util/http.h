@@ -24,4 +24,8 @@ struct DownloadLimits {
 Result<void> download(const std::string& url, const std::filesystem::path& file, const DownloadLimits& limits,
                       std::stop_token stop);
 
+// What the server calls the content of this URL as it is now (the ETag of a HEAD request, RFC 9110 section 8.8.3),
+// quotes included; empty where it names none. Redirects, limits and errors as for download().
+Result<std::string> entity_tag(const std::string& url, const DownloadLimits& limits, std::stop_token stop);
+
 }  // namespace hearth::util

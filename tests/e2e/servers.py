@@ -56,6 +56,11 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         else:
             super().do_GET()
 
+    def end_headers(self):
+        if self.path in self.server.entity_tags:
+            self.send_header("ETag", self.server.entity_tags[self.path])
+        super().end_headers()
+
     def do_POST(self):
         self.server.requests.append(self.path)
         if self.headers.get("Transfer-Encoding") == "chunked":
@@ -120,6 +125,7 @@ class FileServer:
         self._server.smart = smart
         self._server.requests = []
         self._server.redirects = {}
+        self._server.entity_tags = {}
         self.port = self._server.server_address[1]
         if certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -130,6 +136,10 @@ class FileServer:
     @property
     def requests(self):
         return self._server.requests
+
+    @property
+    def entity_tags(self):
+        return self._server.entity_tags
 
     @property
     def redirects(self):

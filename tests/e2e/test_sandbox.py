@@ -90,6 +90,11 @@ class Isolation(EndToEnd):
         for name in ("su", "sudo", "dpkg", "mount"):
             self.assertEqual(outcome.said(name), "fails", name)
 
+    def test_the_log_says_why_there_is_no_root(self):
+        for body in ("su -c id </dev/null", "sudo -n id", "apt-get install -y no-such-package-anywhere"):
+            outcome = self.run_inside(body, expect=1)
+            self.assertIn(b"never has root's rights", outcome.stdout, body)
+
     def test_tools_of_the_stack_work(self):
         body = ('getent passwd "$(id -u)" >/dev/null && echo "passwd=[ok]"; getent hosts localhost >/dev/null && echo "hosts=[ok]"\n'
                 'cc --version >/dev/null 2>&1 && echo "cc=[ok]" || echo "cc=[none]"; git --version >/dev/null && echo "git=[ok]"\n'

@@ -202,6 +202,21 @@ class Forms(EndToEnd):
             for name in ("pack.tgz", "pack.tar.gz", "pack.tbz", "pack.tar.bz", "pack.tar", "flat.tgz", "bare.tgz"):
                 self.assertEqual(self.ran(f"{server.url}/{name}")[0], "tarball", name)
 
+    def test_a_tarball_is_fetched_once_for_each_entity_tag(self):
+        folder = self.root / "tarball" / "pack-1.0"
+        write_tree(folder, buildpack_files(compile='echo "ran=[first]"; touch "$(dirname "$0")/../written"'))
+        subprocess.run(["tar", "-czf", self.served / "pack.tgz", "-C", folder.parent, folder.name], check=True)
+        with FileServer(self.served) as server:
+            server.entity_tags["/pack.tgz"] = '"one"'
+            first, again = (self.ran(f"{server.url}/pack.tgz") for _ in range(2))
+            self.assertEqual(server.requests, ["/pack.tgz"])
+            self.assertEqual(again, first)
+            write_tree(folder, buildpack_files(compile='echo "ran=[second]"'))
+            subprocess.run(["tar", "-czf", self.served / "pack.tgz", "-C", folder.parent, folder.name], check=True)
+            server.entity_tags["/pack.tgz"] = '"two"'
+            self.assertEqual(self.ran(f"{server.url}/pack.tgz")[0], "second")
+            self.assertEqual(len(server.requests), 2)
+
     def test_one_that_is_not_there_is_named(self):
         with FileServer(self.served) as server:
             for reference in (f"{server.url}/missing.tgz", str(self.root / "missing"), f"file://{self.root}/missing",

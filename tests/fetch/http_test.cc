@@ -131,5 +131,17 @@ TEST_F(Http, ATarballIsUnpackedWithoutItsSoleFolder) {
   EXPECT_FALSE(fetch::fetch_tarball(bad, dir_->path() / "out2", {}, {}));
 }
 
+TEST_F(Http, TheEntityTagIsWhatTheServerSays) {
+  const std::string tagged = "HTTP/1.1 200 OK\r\nETag: \"v1\"\r\nContent-Length: 0\r\n\r\n";
+  test::HttpServer server(test::HttpServer::Answers{{"/tagged", tagged},
+                                                    {"/moved", test::HttpServer::status(302, "Location: /tagged\r\n")},
+                                                    {"/plain", test::HttpServer::ok("")},
+                                                    {"/gone", test::HttpServer::status(404)}});
+  EXPECT_EQ(entity_tag(server.url("/tagged"), {}, {}).value(), "\"v1\"");
+  EXPECT_EQ(entity_tag(server.url("/moved"), {}, {}).value(), "\"v1\"");
+  EXPECT_EQ(entity_tag(server.url("/plain"), {}, {}).value(), "");
+  EXPECT_EQ(entity_tag(server.url("/gone"), {}, {}).error().kind, ErrorKind::not_found);
+}
+
 }  // namespace
 }  // namespace hearth::util
