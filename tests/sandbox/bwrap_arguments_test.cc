@@ -13,8 +13,8 @@ using testing::Not;
 class BwrapArgumentsTest : public testing::Test {
  protected:
   BwrapArgumentsTest() {
-    config_.tmp_dir = "/work/tmp";
-    config_.app_dir = "/work/app";
+    config_.tmp_dir = "/room/tmp";
+    config_.app_dir = "/room/app";
   }
 
   std::vector<std::string> options() const { return bwrap_options({view_, {10}, config_, command_, 2000, 9}); }
@@ -35,7 +35,7 @@ TEST_F(BwrapArgumentsTest, SayWhatIsSeen) {
   EXPECT_THAT(from("--ro-bind", 3), ElementsAre("--ro-bind", "/stack/usr", "/usr"));
   EXPECT_THAT(from("--symlink", 3), ElementsAre("--symlink", "usr/bin", "/bin"));
   EXPECT_THAT(from("--ro-bind-data", 3), ElementsAre("--ro-bind-data", "10", "/etc/hosts"));
-  EXPECT_THAT(from("--bind", 6), ElementsAre("--bind", "/work/tmp", "/tmp", "--bind", "/work/app", "/app"));
+  EXPECT_THAT(from("--bind", 6), ElementsAre("--bind", "/room/tmp", "/tmp", "--bind", "/room/app", "/app"));
   EXPECT_THAT(from("--chdir", 6), ElementsAre("--chdir", "/tmp/build", "--clearenv", "--setenv", "K", "v"));
   EXPECT_THAT(from("--uid", 4), ElementsAre("--uid", "2000", "--gid", "2000"));
 }

@@ -264,15 +264,6 @@ TEST_P(CommandTest, NobodyBecomesRoot) {
   EXPECT_THAT(run(*sandbox_, "grep CapEff /proc/self/status").out, HasSubstr("0000000000000000"));
 }
 
-}  // namespace
-
-// How the tests' names show a level; found by argument-dependent lookup.
-void PrintTo(Level level, std::ostream* out) {
-  *out << name(level);
-}
-
-namespace {
-
 INSTANTIATE_TEST_SUITE_P(Levels, CommandTest, testing::Values(Level::bwrap, Level::uid, Level::plain),
                          [](const auto& level) { return std::string(name(level.param)); });
 

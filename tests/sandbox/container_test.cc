@@ -149,9 +149,9 @@ class ContainerTest : public testing::Test {
   // The driver in the container, at this level, with this command.
   Output drive(const std::string& level, const std::string& script, const std::string& afterwards = "") {
     return in_container(fmt::format(
-        "mkdir -p /tmp/work/tmp /tmp/work/app /tmp/store; chown 2000:2000 /tmp/work/*; chmod 700 /tmp/store; "
+        "mkdir -p /tmp/room/tmp /tmp/room/app /tmp/store; chown 2000:2000 /tmp/room/*; chmod 700 /tmp/store; "
         "echo object > /tmp/store/object; "
-        "/driver/sandbox_driver {} on /tmp/work/tmp /tmp/work/app 2000 bash -c '{}'; code=$?; {}; exit $code",
+        "/driver/sandbox_driver {} on /tmp/room/tmp /tmp/room/app 2000 bash -c '{}'; code=$?; {}; exit $code",
         level, script, afterwards.empty() ? ":" : afterwards));
   }
 
