@@ -79,7 +79,7 @@ TEST_F(RestoreOver, OnlyTheDifferenceIsFetchedAndMade) {
   const ino_t changed = inode(at("many/dir2/file2"));
   put_file(builder_.directory() / "many/dir2/file2", noise(kFileBytes, 500));
   put_file(builder_.directory() / "many/new/file", "new");
-  fs::remove_all(builder_.directory() / "go");
+  wipe(builder_.directory() / "go");
   ASSERT_EQ(builder_.save().outcome, SaveOutcome::saved);
   const RestoreReport report = follow();
   EXPECT_LT(report.fetched_bytes, 2 * kFileBytes);
