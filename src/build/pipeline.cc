@@ -171,7 +171,7 @@ Step Pipeline::await_restore() {
   if (!restore_) return use_restored({});
   log_.heading("Restoring cache...");
   const cache::RestoreReport restored = restore_->wait();
-  record("restore", restore_->started(), restore_->taken());
+  record("restore", restore_->transfer().started(), restore_->transfer().taken());
   report_.restore = {std::string(cache::name(restored.outcome)), restored.generation, restored.entries, restored.bytes,
                      restored.fetched_bytes};
   for (const std::string& warning : restored.warnings) log_.warning(warning);
@@ -191,7 +191,9 @@ Step Pipeline::use_restored(const cache::RestoreReport& restored) {
   }
   if (warm) log_.warning("The restored cache could not be moved to its place: this build starts cold");
   if (restore_ && restored.outcome == miss) log_.line("No cache yet: this build starts cold");
-  if (restore_ && restored.outcome == late) log_.warning("Restoring the cache took too long: this build starts cold");
+  if (restore_ && restored.outcome == late) {
+    log_.warning(fmt::format("Restoring the cache {}: this build starts cold", restore_->transfer().lateness()));
+  }
   if (restore_ && restored.outcome == damaged) log_.warning("The cache is damaged: this build starts cold");
   if (restore_ && restored.outcome == unavailable) log_.warning("The cache cannot be had: this build starts cold");
   const Result<void> made = util::make_directories(work_->cache());

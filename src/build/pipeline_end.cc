@@ -87,10 +87,15 @@ void Pipeline::save_cache() {
   log_.heading("Saving cache...");
   const Clock::time_point start = Clock::now();
   cache::SaveReport saved;
+  std::string lateness;
   if (make_cache_readable()) {
-    const util::StopAfter deadline(stop_, options_.save_deadline);
-    saved = cache::save(*store_, {options_.app, options_.stack, report_.arch}, work_->cache(), work_->own() / "index",
-                        {}, deadline.token());
+    const auto work = [work_dir = work_, name = cache_name()](store::ObjectStore& store, const std::stop_token& stop) {
+      return cache::save(store, name, work_dir->cache(), work_dir->own() / "index", {}, stop);
+    };
+    ReportingTransfer<cache::SaveReport> save(store_, meter_, {options_.save_deadline, options_.stall_timeout}, work,
+                                              stop_);
+    saved = save.wait();
+    lateness = stop_.stop_requested() ? "was interrupted" : save.transfer().lateness();
   }
   report_.save = {std::string(cache::name(saved.outcome)),
                   saved.generation,
@@ -109,8 +114,7 @@ void Pipeline::save_cache() {
     log_.line("Not saved: the cache was purged or replaced meanwhile");
   if (saved.outcome == cache::SaveOutcome::failed) log_.warning("The cache was not saved; the old one stays");
   if (saved.outcome == cache::SaveOutcome::late) {
-    log_.warning(stop_.stop_requested() ? "Saving the cache was interrupted; the old one stays"
-                                        : "Saving the cache took too long; the old one stays");
+    log_.warning(fmt::format("Saving the cache {}; the old one stays", lateness));
   }
   record("save", start, Clock::now() - start);
 }

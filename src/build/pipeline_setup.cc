@@ -95,7 +95,7 @@ Step Pipeline::open_work_dir() {
   remove_abandoned(root);
   Result<WorkDir> work = WorkDir::open(root, options_.app);
   if (!work) return failed(class_of_setting(work.error()), work.error());
-  work_.emplace(std::move(*work));
+  work_ = std::make_shared<WorkDir>(std::move(*work));
   return {};
 }
 
@@ -184,13 +184,13 @@ void Pipeline::start_restore() {
   if (!store_ && (cache_ == CacheMode::on || cache_ == CacheMode::read_only)) report_.restore.outcome = "unavailable";
   if (!cache_is_restored()) return;
   report_.restore.outcome = "late";  // until it was waited for: a build may fail before
-  restore_ = std::make_unique<RestoreTask>(RestoreRequest{.store = store_,
-                                                          .name = {options_.app, options_.stack, report_.arch},
-                                                          .directory = work_->own() / "restored",
-                                                          .index = work_->own() / "index",
-                                                          .owner = sandbox_->owner(),
-                                                          .deadline = options_.restore_deadline},
-                                           deadline_.token());
+  const auto work = [work_dir = work_, name = cache_name(), owner = sandbox_->owner()](store::ObjectStore& store,
+                                                                                       const std::stop_token& stop) {
+    return cache::restore(store, name, work_dir->own() / "restored", work_dir->own() / "index",
+                          {.owner = owner, .threads = 0}, stop);
+  };
+  restore_ = std::make_unique<ReportingTransfer<cache::RestoreReport>>(
+      store_, meter_, TransferLimits{options_.restore_deadline, options_.stall_timeout}, work, deadline_.token());
 }
 
 }  // namespace hearth::build

@@ -50,6 +50,7 @@ void add_limits(Options& options, BuildFlags& flags) {
   options.duration("--build-timeout", target.build_timeout, "Whole build, source to publish");
   options.duration("--restore-deadline", target.restore_deadline, "Restoring the cache; then the build starts cold");
   options.duration("--save-deadline", target.save_deadline, "Saving the cache; then the old one stays");
+  options.duration("--stall-timeout", target.stall_timeout, "Restore or save, with the store making no progress");
   options.size("--slug-soft-limit", target.slug_soft_limit, "Warn about a larger slug");
   options.size("--slug-hard-limit", target.slug_hard_limit, "Refuse a larger slug");
 }
