@@ -61,6 +61,10 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
             self.send_header("ETag", self.server.entity_tags[self.path])
         super().end_headers()
 
+    def send_header(self, keyword, value):
+        if keyword != "Last-Modified" or not self.server.no_times:
+            super().send_header(keyword, value)
+
     def do_POST(self):
         self.server.requests.append(self.path)
         if self.headers.get("Transfer-Encoding") == "chunked":
@@ -113,10 +117,11 @@ def make_certificate(directory):
 class FileServer:
     """Serves a directory over HTTP. `smart`: repositories NAME.git by git's smart protocol, else as plain files.
 
-    With `certificate` (a pair as make_certificate returns it) it speaks TLS.
+    With `certificate` (a pair as make_certificate returns it) it speaks TLS. It names an ETag only where entity_tags has
+    one, and a file's Last-Modified unless `no_times`.
     """
 
-    def __init__(self, directory, smart=False, certificate=None):
+    def __init__(self, directory, smart=False, certificate=None, no_times=False):
         directory = str(directory)
         self._server = http.server.ThreadingHTTPServer(
             ("127.0.0.1", 0), lambda *arguments: _Handler(*arguments, directory=directory))
@@ -126,6 +131,7 @@ class FileServer:
         self._server.requests = []
         self._server.redirects = {}
         self._server.entity_tags = {}
+        self._server.no_times = no_times
         self.port = self._server.server_address[1]
         if certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
