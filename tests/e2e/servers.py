@@ -161,16 +161,16 @@ class FileServer:
 
 
 @contextlib.contextmanager
-def ssh_server(directory, user="root"):
+def ssh_server(directory, address="127.0.0.1", port=None):
     """An sshd with a key that may log in; yields (port, the private key's text, a known_hosts line, the process)."""
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     directory.chmod(0o700)
     for name in ("host", "user"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(directory / name)], check=True)
-    port = free_port()
+    port = port or free_port()
     (directory / "sshd_config").write_text(
-        f"ListenAddress 127.0.0.1:{port}\nHostKey {directory}/host\nPidFile {directory}/pid\n"
+        f"ListenAddress {address}:{port}\nHostKey {directory}/host\nPidFile {directory}/pid\n"
         f"AuthorizedKeysFile {directory}/user.pub\nStrictModes no\nUsePAM no\nPermitRootLogin prohibit-password\n"
         "PasswordAuthentication no\nKbdInteractiveAuthentication no\n")
     with contextlib.suppress(PermissionError):
@@ -181,8 +181,9 @@ def ssh_server(directory, user="root"):
                                    stdin=subprocess.DEVNULL)
     try:
         eventually(lambda: process.poll() is not None or "listening" in (directory / "log").read_text(), "sshd starts", 10)
-        host = (directory / "host.pub").read_text().split()
-        yield port, (directory / "user").read_text(), f"[127.0.0.1]:{port} {host[0]} {host[1]}\n", process
+        kind, host = (directory / "host.pub").read_text().split()[:2]
+        known = address if port == 22 else f"[{address}]:{port}"
+        yield port, (directory / "user").read_text(), f"{known} {kind} {host}\n", process
     finally:
         process.terminate()
         process.wait(timeout=10)
