@@ -16,6 +16,7 @@
 
 #include "build/config_vars.h"
 #include "build/report.h"
+#include "buildpack/buildpack.h"
 #include "sandbox/sandbox.h"
 
 namespace hearth::build {
@@ -54,6 +55,8 @@ struct Console {
 Result<void> check_app_name(std::string_view app);
 
 struct BuildOptions {
+  // test: the app is compiled for tests, and its tests run, instead of slug and publish.
+  buildpack::Purpose purpose = buildpack::Purpose::deploy;
   std::string app;     // checked by run() with check_app_name
   std::string source;  // a directory, a tarball, "-" (tar on stdin), a git URL or "path#ref", an http(s) tarball
   Strip strip = Strip::automatic;

@@ -66,6 +66,15 @@ class Pipeline {
   Step make_slug();
   Step publish();
 
+  // pipeline_test.cc
+  bool is_test() const { return options_.purpose == buildpack::Purpose::test; }
+  const char* noun() const { return is_test() ? "test" : "build"; }
+  Step read_test_settings();
+  Step require_tests() const;
+  ConfigVars build_vars() const;
+  Step move_app_home();
+  Step test();
+
   // pipeline_end.cc
   void save_cache();
   bool make_cache_readable();
@@ -108,6 +117,7 @@ class Pipeline {
   std::unique_ptr<ReportingTransfer<cache::RestoreReport>> restore_;
 
   std::string source_version_;
+  buildpack::TestSettings test_settings_;
   buildpack::Choice choice_;
   std::vector<buildpack::Buildpack> candidates_;
   std::optional<buildpack::Context> context_;

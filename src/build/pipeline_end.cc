@@ -45,11 +45,11 @@ std::unexpected<Failure> Pipeline::because(Failure failure) const {
   failure.message = log_.masked(failure.message);
   if (stop_.stop_requested()) {
     failure.kind = FailureClass::interrupted;
-    failure.message = "the build was interrupted";
+    failure.message = fmt::format("the {} was interrupted", noun());
   } else if (deadline_.expired()) {
     failure.kind = FailureClass::deadline;
-    failure.message =
-        fmt::format("the build took longer than {} (--build-timeout)", util::human_duration(options_.build_timeout));
+    failure.message = fmt::format("the {} took longer than {} (--build-timeout)", noun(),
+                                  util::human_duration(options_.build_timeout));
   }
   return std::unexpected(std::move(failure));
 }
@@ -128,7 +128,7 @@ void Pipeline::finish() {
                         report_.restore.fetched_bytes));
   log_.note(fmt::format("save: {}, generation {}, {}", report_.save.outcome, report_.save.generation,
                         description(report_.save)));
-  log_.note(fmt::format("build {}: {} after {}", report_.build, report_.failure ? "failed" : "succeeded",
+  log_.note(fmt::format("{} {}: {} after {}", noun(), report_.build, report_.failure ? "failed" : "succeeded",
                         util::human_duration(Clock::now() - started_)));
   store_records();
   write_report();
@@ -138,7 +138,7 @@ void Pipeline::tell_failure() {
   const Failure& failure = *report_.failure;
   log_.warning(failure.message);
   const std::string where = failure.phase.empty() ? "" : " in " + failure.phase;
-  console_.diagnostics(fmt::format("build failed{}: {}", where, failure.message));
+  console_.diagnostics(fmt::format("{} failed{}: {}", noun(), where, failure.message));
 }
 
 // Its own time, not the build's: an interrupted build is recorded too.

@@ -52,15 +52,20 @@ Step Pipeline::set_up(const Result<void>& usable) {
   };
   Step step = all();
   if (!step) return because(std::move(step).error());
-  log_.heading(fmt::format("Building {} for {} (sandbox {})", options_.app, options_.stack, report_.sandbox));
+  log_.heading(fmt::format("{} {} for {} (sandbox {})", is_test() ? "Testing" : "Building", options_.app,
+                           options_.stack, report_.sandbox));
   if (const std::string warning = sandbox_->warning(); !warning.empty()) log_.warning(warning);
   return {};
 }
 
-// The operator's word first; an app may switch its cache off, or have it made anew.
+// The operator's word first; an app may switch its cache off, or have it made anew. Where nothing is saved, the latter
+// is the former.
 void Pipeline::choose_cache_mode() {
   const std::string wanted = value_of(config_vars_, "HEARTH_CACHE");
-  if (wanted.empty() || wanted == "on" || options_.cache != CacheMode::on) return;
+  if (wanted.empty() || wanted == "on") return;
+  const bool starts_empty = wanted == "off" || wanted == "refresh";
+  if (options_.cache == CacheMode::read_only && starts_empty) cache_ = CacheMode::off;
+  if (options_.cache != CacheMode::on) return;
   if (wanted == "off") {
     cache_ = CacheMode::off;
   } else if (wanted == "read-only") {

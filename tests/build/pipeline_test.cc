@@ -290,6 +290,19 @@ TEST_F(PipelineTest, ASignalAfterThePublishEndsTheSaveOnly) {
   EXPECT_EQ("late", report.save.outcome);
 }
 
+TEST_F(PipelineTest, ATestRunCompilesTestsAndPublishesNothing) {
+  ASSERT_TRUE(util::write_file(temp_.path() / "packs/one/bin/test", "#!/bin/sh\n", 0755).has_value());
+  options_.purpose = buildpack::Purpose::test;
+  options_.publish = Publish::no;
+  options_.cache = CacheMode::read_only;
+  const Report report = build([](const Call&) { return sandbox::Exit{}; });
+  EXPECT_FALSE(report.failure) << report.failure->message;
+  EXPECT_EQ("test", calls_.back());
+  EXPECT_THAT(log_, HasSubstr("Tests passed"));
+  EXPECT_FALSE(report.slug);
+  EXPECT_EQ(0U, report.store.put);
+}
+
 TEST_F(PipelineTest, GarbageFromReleaseFailsTheBuild) {
   release_ = "default_process_types: [unclosed\n";
   const Report report = build([](const Call&) { return sandbox::Exit{}; });
