@@ -8,50 +8,47 @@
 #include <string>
 #include <utility>
 
-#include "cache/file_reader.h"
+#include "cache/chunker.h"
 #include "cache/parallel.h"
 
 namespace hearth::cache {
 
 namespace {
 
-constexpr std::uint64_t kPieceBytes = kBlockTarget;
+constexpr std::uint64_t kBatchBytes = kBlockTarget;
 // Batches of tiny files end here.
 constexpr std::size_t kBatchFiles = 512;
 constexpr int kPasses = 3;
+// Equal to no extent of a manifest.
+constexpr Extent kNotInBase{kNone - 1, 0, 0};
 
 bool is_local(ErrorKind kind) {
   return kind == ErrorKind::denied || kind == ErrorKind::io || kind == ErrorKind::not_found;
 }
 
-void append_hole(std::vector<Extent>& extents, std::uint64_t length) {
-  if (!extents.empty() && extents.back().block == kHole) {
-    extents.back().length += length;
-  } else {
-    extents.push_back({kHole, 0, length});
-  }
-}
-
 }  // namespace
 
-// A piece of a file, small enough to be one chunk.
+// A piece of content that becomes one chunk.
 struct ContentWriter::Part {
   std::uint32_t job = 0;
   std::uint64_t offset = 0;
   std::uint64_t length = 0;
 };
 
-// What one thread reads at a time; batches are taken in by their numbers.
-struct ContentWriter::Batch {
-  std::uint64_t number = 0;
-  std::vector<Part> parts;
-};
-
 struct ContentWriter::ReadPart {
   std::uint32_t job = 0;
+  bool is_first = true;  // of its file
+  bool is_last = true;
   FilePart content;
   std::vector<util::Digest> digests;  // of the data stretches
   std::string warning;                // why it could not be read
+};
+
+// What one thread works at; batches are taken in by their numbers.
+struct ContentWriter::Batch {
+  std::uint64_t number = 0;
+  std::vector<Part> parts;          // to be read
+  std::optional<ReadPart> segment;  // of a large file, in place of parts; its chunks are to be hashed
 };
 
 struct ContentWriter::FullBlock {
@@ -68,11 +65,15 @@ struct ContentWriter::Reader {
 };
 
 ContentWriter::ContentWriter(const ContentRequest& request, Warnings& warnings)
-    : request_(request), warnings_(warnings), next_block_(static_cast<std::uint32_t>(request.base.blocks.size())) {}
+    : request_(request),
+      warnings_(warnings),
+      large_files_(request.root),
+      next_block_(static_cast<std::uint32_t>(request.base.blocks.size())) {}
 
-Result<std::vector<Content>> ContentWriter::run(std::span<const ContentJob> jobs, const std::stop_token& stop) {
+Result<Contents> ContentWriter::run(std::span<const ContentJob> jobs, const std::stop_token& stop) {
   jobs_ = jobs;
-  contents_.assign(jobs.size(), {});
+  contents_.files.assign(jobs.size(), {});
+  contents_.extents.reserve(jobs.size());
   std::vector<std::uint32_t> todo(jobs.size());
   std::iota(todo.begin(), todo.end(), 0);
   for (int left = kPasses; left > 0 && !todo.empty(); --left) {
@@ -80,7 +81,7 @@ Result<std::vector<Content>> ContentWriter::run(std::span<const ContentJob> jobs
     todo = settle(todo);
   }
   for (const std::uint32_t job : todo) {
-    contents_[job] = {.state = Content::State::left_out, .same_as_base = false, .extents = {}, .in_base = {}};
+    contents_.files[job].state = Content::State::left_out;
     warnings_.add(
         fmt::format("left out of the cache: {} (it changes all the time)", request_.found[jobs_[job].found].path));
   }
@@ -91,14 +92,21 @@ Result<std::vector<Content>> ContentWriter::run(std::span<const ContentJob> jobs
 Result<void> ContentWriter::pass(std::span<const std::uint32_t> jobs, const std::stop_token& stop) {
   queue_ = jobs;
   queue_offset_ = 0;
+  segments_.reset();
   return in_parallel(thread_count(request_.threads), stop,
                      [this](const std::stop_token& token) { return work(token); });
 }
 
 Result<void> ContentWriter::work(const std::stop_token& stop) {
   Reader reader{FileReader(request_.root), kNone, {}};
-  while (const std::optional<Batch> batch = next_batch()) {
+  while (true) {
+    std::optional<Batch> batch = TRY(next_batch());
+    if (!batch) return {};
     std::vector<ReadPart> parts;
+    if (batch->segment) {
+      hash(*batch->segment);
+      parts.push_back(std::move(*batch->segment));
+    }
     for (const Part& part : batch->parts) {
       if (stop.stop_requested()) return fail(ErrorKind::cancelled, "the save was stopped");
       parts.push_back(TRY(read(reader, part)));
@@ -116,18 +124,23 @@ Result<void> ContentWriter::work(const std::stop_token& stop) {
     }
     for (FullBlock& block : full) TRY(write(std::move(block), stop));
   }
-  return {};
 }
 
-std::optional<ContentWriter::Batch> ContentWriter::next_batch() {
-  const std::lock_guard guard(mutex_);
+bool ContentWriter::is_large(std::uint32_t job) const {
+  return jobs_[job].from == ContentJob::From::disk && request_.found.status(jobs_[job].found).size > kWholeFile;
+}
+
+// Large files are read here, since where a chunk begins depends on where the one before it ended.
+Result<std::optional<ContentWriter::Batch>> ContentWriter::next_batch() {
+  const std::lock_guard guard(queue_mutex_);
+  if (!queue_.empty() && is_large(queue_.front())) return next_segment(queue_.front());
   Batch batch;
   std::uint64_t bytes = 0;
-  while (!queue_.empty() && batch.parts.size() < kBatchFiles) {
+  while (!queue_.empty() && batch.parts.size() < kBatchFiles && !is_large(queue_.front())) {
     const std::uint32_t job = queue_.front();
-    const std::uint64_t size = request_.found[jobs_[job].found].status.size;
-    const std::uint64_t length = std::min(size - queue_offset_, kPieceBytes);
-    if (!batch.parts.empty() && bytes + length > kPieceBytes) break;
+    const std::uint64_t size = request_.found.status(jobs_[job].found).size;
+    const std::uint64_t length = std::min(size - queue_offset_, kBatchBytes);
+    if (!batch.parts.empty() && bytes + length > kBatchBytes) break;
     batch.parts.push_back({job, queue_offset_, length});
     bytes += length;
     queue_offset_ += length;
@@ -141,32 +154,63 @@ std::optional<ContentWriter::Batch> ContentWriter::next_batch() {
   return batch;
 }
 
+Result<ContentWriter::Batch> ContentWriter::next_segment(std::uint32_t job) {
+  const FoundEntry found = request_.found[jobs_[job].found];
+  ReadPart part;
+  part.job = job;
+  part.is_first = !segments_;
+  if (!segments_) segments_.emplace(large_files_, found.path, found.status);
+  TRY(accept(part, segments_->next()));
+  part.is_last = segments_->done();
+  if (part.is_last) {
+    segments_.reset();
+    queue_ = queue_.subspan(1);
+  }
+  return Batch{handed_out_++, {}, std::move(part)};
+}
+
+// What was read, or why it is left out. Errors: those that are not the file's own.
+Result<void> ContentWriter::accept(ReadPart& part, Result<FilePart> content) {
+  if (content) {
+    part.content = std::move(*content);
+    return {};
+  }
+  if (!is_local(content.error().kind)) return std::unexpected(std::move(content).error());
+  part.warning = fmt::format("left out of the cache: {}", content.error().message);
+  return {};
+}
+
+void ContentWriter::hash(ReadPart& part) {
+  if (part.content.outcome != ReadOutcome::good) return;
+  std::span<const std::byte> rest(part.content.bytes);
+  for (const Stretch& stretch : part.content.stretches) {
+    if (stretch.kind != Stretch::Kind::data) continue;
+    part.digests.push_back(util::sha256(rest.first(stretch.length)));
+    rest = rest.subspan(stretch.length);
+  }
+}
+
+ContentWriter::ReadPart ContentWriter::begin(const Part& part) const {
+  const std::uint64_t size = request_.found.status(jobs_[part.job].found).size;
+  ReadPart result;
+  result.job = part.job;
+  result.is_first = part.offset == 0;
+  result.is_last = part.offset + part.length == size;
+  return result;
+}
+
 Result<ContentWriter::ReadPart> ContentWriter::read(Reader& reader, const Part& part) {
   const ContentJob& job = jobs_[part.job];
   if (job.from == ContentJob::From::base) return read_from_base(reader, part);
-  const FoundEntry& found = request_.found[job.found];
-  ReadPart result;
-  result.job = part.job;
-  Result<FilePart> content = reader.files.read(found.path, found.status, part.offset, part.length);
-  if (!content) {
-    if (!is_local(content.error().kind)) return std::unexpected(std::move(content).error());
-    result.warning = fmt::format("left out of the cache: {}", content.error().message);
-    return result;
-  }
-  result.content = std::move(*content);
-  if (result.content.outcome != ReadOutcome::good) return result;
-  std::span<const std::byte> rest(result.content.bytes);
-  for (const Stretch& stretch : result.content.stretches) {
-    if (stretch.kind != Stretch::Kind::data) continue;
-    result.digests.push_back(util::sha256(rest.first(stretch.length)));
-    rest = rest.subspan(stretch.length);
-  }
+  const FoundEntry found = request_.found[job.found];
+  ReadPart result = begin(part);
+  TRY(accept(result, reader.files.read(found.path, found.status, part.offset, part.length)));
+  hash(result);
   return result;
 }
 
 Result<ContentWriter::ReadPart> ContentWriter::read_from_base(Reader& reader, const Part& part) {
-  ReadPart result;
-  result.job = part.job;
+  ReadPart result = begin(part);
   std::uint64_t at = 0;
   const std::uint64_t end = part.offset + part.length;
   for (const Extent& extent : content_of(request_.base, jobs_[part.job].base)) {
@@ -200,8 +244,13 @@ std::vector<ContentWriter::FullBlock> ContentWriter::take_in(std::vector<ReadPar
 }
 
 void ContentWriter::take_in(ReadPart part, std::vector<FullBlock>& full) {
-  Content& content = contents_[part.job];
+  Content& content = contents_.files[part.job];
   const ContentJob& job = jobs_[part.job];
+  if (part.is_first) {
+    content = {};
+    content.first_extent = contents_.extents.size();
+    in_base_.clear();
+  }
   if (job.from == ContentJob::From::disk) read_bytes_ += part.content.bytes.size();
   if (!part.warning.empty()) {
     if (content.state != Content::State::left_out) warnings_.add(std::move(part.warning));
@@ -219,19 +268,30 @@ void ContentWriter::take_in(ReadPart part, std::vector<FullBlock>& full) {
   auto digest = part.digests.begin();
   for (const Stretch& stretch : part.content.stretches) {
     if (stretch.kind == Stretch::Kind::hole) {
-      append_hole(content.extents, stretch.length);
-      append_hole(content.in_base, stretch.length);
+      if (content.extents > 0 && contents_.extents.back().block == kHole) {
+        contents_.extents.back().length += stretch.length;
+        in_base_.back().length += stretch.length;
+      } else {
+        append(content, {kHole, 0, stretch.length}, {kHole, 0, stretch.length});
+      }
       continue;
     }
     std::optional<Extent> preferred;
-    if (content.in_base.size() < before.size()) preferred = before[content.in_base.size()];
+    if (in_base_.size() < before.size()) preferred = before[in_base_.size()];
     const std::optional<Extent> known = request_.known.find(*digest, stretch.length, preferred);
-    content.in_base.push_back(known.value_or(kNotInBase));
     const bool take_over = known && takeable(known->block);
-    content.extents.push_back(take_over ? *known : store_chunk(*digest, rest.first(stretch.length), full));
+    append(content, take_over ? *known : store_chunk(*digest, rest.first(stretch.length), full),
+           known.value_or(kNotInBase));
     rest = rest.subspan(stretch.length);
     ++digest;
   }
+  if (part.is_last) content.same_as_base = job.base != kNone && std::ranges::equal(in_base_, before);
+}
+
+void ContentWriter::append(Content& content, const Extent& extent, const Extent& in_base) {
+  contents_.extents.push_back(extent);
+  in_base_.push_back(in_base);
+  ++content.extents;
 }
 
 bool ContentWriter::takeable(std::uint32_t block) const {
@@ -241,12 +301,14 @@ bool ContentWriter::takeable(std::uint32_t block) const {
 
 Extent ContentWriter::store_chunk(const util::Digest& digest, std::span<const std::byte> bytes,
                                   std::vector<FullBlock>& full) {
-  if (const auto found = new_chunks_.find(digest); found != new_chunks_.end()) return found->second;
+  if (const auto found = new_chunks_.find(digest); found != new_chunks_.end()) {
+    return {found->second.block, found->second.offset, bytes.size()};
+  }
   if (!raw_.empty() && raw_.size() + bytes.size() > kBlockTarget) full.push_back(cut());
   const Extent extent{next_block_, static_cast<std::uint32_t>(raw_.size()), bytes.size()};
   chunks_.push_back({digest, extent.offset, static_cast<std::uint32_t>(bytes.size())});
   raw_.insert(raw_.end(), bytes.begin(), bytes.end());
-  new_chunks_.emplace(digest, extent);
+  new_chunks_.emplace(digest, Place{extent.block, extent.offset});
   return extent;
 }
 
@@ -259,32 +321,24 @@ Result<void> ContentWriter::write(FullBlock block, const std::stop_token& stop) 
   return request_.packs.add(block.id, std::move(encoded), std::move(block.chunks), stop);
 }
 
-bool ContentWriter::same_as_base(std::uint32_t job) const {
-  const std::uint32_t entry = jobs_[job].base;
-  return entry != kNone && std::ranges::equal(contents_[job].in_base, content_of(request_.base, entry));
-}
-
 // The jobs that have to be done again.
 std::vector<std::uint32_t> ContentWriter::settle(std::span<const std::uint32_t> jobs) {
   std::vector<std::uint32_t> again;
   Directories directories(request_.root);
   for (const std::uint32_t job : jobs) {
-    Content& content = contents_[job];
-    content.same_as_base = same_as_base(job);
-    content.in_base = {};
+    Content& content = contents_.files[job];
     if (content.state != Content::State::changed) continue;
     content = {};
-    FoundEntry& found = request_.found[jobs_[job].found];
-    const Result<Directories::Handle> parent = directories.parent(found.path);
+    const Path path = request_.found[jobs_[job].found].path;
+    const Result<Directories::Place> place = directories.place_of(path);
     struct stat status{};
-    const std::string name(name_of(found.path));
-    if (!parent || ::fstatat((*parent)->get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 ||
+    if (!place || ::fstatat(place->directory->get(), place->name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 ||
         !S_ISREG(status.st_mode)) {
       content.state = Content::State::left_out;
       continue;
     }
-    found.status = file_status(status);
-    if (found.status.size > 0) again.push_back(job);
+    request_.found.renew(jobs_[job].found, file_status(status));
+    if (status.st_size > 0) again.push_back(job);
   }
   return again;
 }
