@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "cache/chunker.h"
+#include "cache/content_digest.h"
 #include "cache/parallel.h"
 
 namespace hearth::cache {
@@ -103,14 +104,12 @@ Result<void> ContentWriter::work(const std::stop_token& stop) {
     std::optional<Batch> batch = TRY(next_batch());
     if (!batch) return {};
     std::vector<ReadPart> parts;
-    if (batch->segment) {
-      hash(*batch->segment);
-      parts.push_back(std::move(*batch->segment));
-    }
+    if (batch->segment) parts.push_back(std::move(*batch->segment));
     for (const Part& part : batch->parts) {
       if (stop.stop_requested()) return fail(ErrorKind::cancelled, "the save was stopped");
       parts.push_back(TRY(read(reader, part)));
     }
+    hash(parts);
     std::vector<FullBlock> full;
     {
       // In the order of the paths, so that neighbours share a block. Whoever has the lowest number never waits.
@@ -180,13 +179,24 @@ Result<void> ContentWriter::accept(ReadPart& part, Result<FilePart> content) {
   return {};
 }
 
-void ContentWriter::hash(ReadPart& part) {
-  if (part.content.outcome != ReadOutcome::good) return;
-  std::span<const std::byte> rest(part.content.bytes);
-  for (const Stretch& stretch : part.content.stretches) {
-    if (stretch.kind != Stretch::Kind::data) continue;
-    part.digests.push_back(util::sha256(rest.first(stretch.length)));
-    rest = rest.subspan(stretch.length);
+void ContentWriter::hash(std::span<ReadPart> parts) {
+  std::vector<std::span<const std::byte>> contents;
+  for (const ReadPart& part : parts) {
+    if (part.content.outcome != ReadOutcome::good) continue;
+    std::span<const std::byte> rest(part.content.bytes);
+    for (const Stretch& stretch : part.content.stretches) {
+      if (stretch.kind != Stretch::Kind::data) continue;
+      contents.push_back(rest.first(stretch.length));
+      rest = rest.subspan(stretch.length);
+    }
+  }
+  const std::vector<util::Digest> digests = content_digests(contents);
+  auto next = digests.begin();
+  for (ReadPart& part : parts) {
+    if (part.content.outcome != ReadOutcome::good) continue;
+    const auto count = std::ranges::count(part.content.stretches, Stretch::Kind::data, &Stretch::kind);
+    part.digests.assign(next, next + count);
+    next += count;
   }
 }
 
@@ -205,7 +215,6 @@ Result<ContentWriter::ReadPart> ContentWriter::read(Reader& reader, const Part& 
   const FoundEntry found = request_.found[job.found];
   ReadPart result = begin(part);
   TRY(accept(result, reader.files.read(found.path, found.status, part.offset, part.length)));
-  hash(result);
   return result;
 }
 
@@ -232,7 +241,6 @@ Result<ContentWriter::ReadPart> ContentWriter::read_from_base(Reader& reader, co
     const auto bytes = std::span(reader.raw).subspan(extent.offset + skipped, stop - begin);
     result.content.stretches.push_back({Stretch::Kind::data, bytes.size()});
     result.content.bytes.insert(result.content.bytes.end(), bytes.begin(), bytes.end());
-    result.digests.push_back(util::sha256(bytes));
   }
   return result;
 }
@@ -301,14 +309,14 @@ bool ContentWriter::takeable(std::uint32_t block) const {
 
 Extent ContentWriter::store_chunk(const util::Digest& digest, std::span<const std::byte> bytes,
                                   std::vector<FullBlock>& full) {
-  if (const auto found = new_chunks_.find(digest); found != new_chunks_.end()) {
+  if (const auto found = new_chunks_.find(digest); found != new_chunks_.end() && found->second.length == bytes.size()) {
     return {found->second.block, found->second.offset, bytes.size()};
   }
   if (!raw_.empty() && raw_.size() + bytes.size() > kBlockTarget) full.push_back(cut());
   const Extent extent{next_block_, static_cast<std::uint32_t>(raw_.size()), bytes.size()};
   chunks_.push_back({digest, extent.offset, static_cast<std::uint32_t>(bytes.size())});
   raw_.insert(raw_.end(), bytes.begin(), bytes.end());
-  new_chunks_.emplace(digest, Place{extent.block, extent.offset});
+  new_chunks_.emplace(digest, Place{extent.block, extent.offset, static_cast<std::uint32_t>(bytes.size())});
   return extent;
 }
 

@@ -85,7 +85,7 @@ class ContentWriter {
   bool is_large(std::uint32_t job) const;
   ReadPart begin(const Part& part) const;
   static Result<void> accept(ReadPart& part, Result<FilePart> content);
-  static void hash(ReadPart& part);
+  static void hash(std::span<ReadPart> parts);
   Result<ReadPart> read(Reader& reader, const Part& part);
   Result<ReadPart> read_from_base(Reader& reader, const Part& part);
   std::vector<FullBlock> take_in(std::vector<ReadPart> parts);
@@ -122,6 +122,7 @@ class ContentWriter {
   struct Place {
     std::uint32_t block = 0;
     std::uint32_t offset = 0;
+    std::uint32_t length = 0;
   };
   std::unordered_map<util::Digest, Place> new_chunks_;
   std::uint64_t read_bytes_ = 0;
