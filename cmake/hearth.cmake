@@ -32,20 +32,54 @@ function(hearth_module name)
   target_precompile_headers(hearth_${name} REUSE_FROM hearth_pch)
 endfunction()
 
-# hearth_test(MODULE SOURCES a_test.cc… [DEPENDS module…] [LIBRARIES …] [LABELS slow])
-# One GoogleTest program MODULE_test; every TEST is a ctest of its own.
+# hearth_test(MODULE SOURCES a_test.cc… [DEPENDS module…] [LIBRARIES …] [LABELS slow] [SLOW_CASES Suite.Case…]
+#             [QUICK_SHARDS n])
+# One GoogleTest program MODULE_test. Every TEST is a ctest of its own, labelled `case`, or `slow` if LABELS says so for
+# all or SLOW_CASES, patterns of --gtest_filter, for some. All cases that are not slow are once more a ctest
+# `quick.MODULE`, labelled `whole`: one process, or QUICK_SHARDS of them, where starting one for each case would take
+# longer than the cases do.
 function(hearth_test name)
-  cmake_parse_arguments(arg "" "" "SOURCES;DEPENDS;LIBRARIES;LABELS" ${ARGN})
+  cmake_parse_arguments(arg "" "QUICK_SHARDS" "SOURCES;DEPENDS;LIBRARIES;LABELS;SLOW_CASES" ${ARGN})
   add_executable(${name}_test ${arg_SOURCES})
   list(TRANSFORM arg_DEPENDS PREPEND hearth_)
   target_include_directories(${name}_test PRIVATE ${CMAKE_SOURCE_DIR}/tests)
   target_link_libraries(${name}_test PRIVATE ${arg_DEPENDS} ${arg_LIBRARIES} hearth_flags GTest::gmock GTest::gtest_main)
   target_compile_definitions(${name}_test PRIVATE HEARTH_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   target_precompile_headers(${name}_test REUSE_FROM hearth_test_pch)
-  set(labels)
-  if(arg_LABELS)
-    set(labels LABELS "${arg_LABELS}")
+
+  list(JOIN arg_SLOW_CASES ":" slow_cases)
+  set(not_slow "*")
+  if(slow_cases)
+    set(not_slow "-${slow_cases}")
+    hearth_discover_cases(${name} "${slow_cases}" slow)
   endif()
-  gtest_discover_tests(${name}_test TEST_PREFIX "${name}." DISCOVERY_MODE PRE_TEST
-    PROPERTIES TIMEOUT 300 ${labels})
+  if(arg_LABELS STREQUAL slow)
+    hearth_discover_cases(${name} "${not_slow}" slow)
+  else()
+    hearth_discover_cases(${name} "${not_slow}" case)
+    hearth_quick_tests(${name} "${not_slow}" "${arg_QUICK_SHARDS}")
+  endif()
+endfunction()
+
+# One label: gtest_discover_tests loses the second of a list.
+function(hearth_discover_cases name filter label)
+  gtest_discover_tests(${name}_test TEST_PREFIX "${name}." TEST_FILTER "${filter}" DISCOVERY_MODE PRE_TEST
+    PROPERTIES TIMEOUT 300 LABELS ${label})
+endfunction()
+
+function(hearth_quick_tests name filter shards)
+  if(NOT shards)
+    set(shards 1)
+  endif()
+  math(EXPR last "${shards} - 1")
+  foreach(shard RANGE ${last})
+    set(test quick.${name})
+    if(shards GREATER 1)
+      math(EXPR number "${shard} + 1")
+      string(APPEND test ".${number}")
+    endif()
+    add_test(NAME ${test} COMMAND ${name}_test --gtest_brief=1 "--gtest_filter=${filter}")
+    set_tests_properties(${test} PROPERTIES LABELS whole TIMEOUT 300
+      ENVIRONMENT "GTEST_TOTAL_SHARDS=${shards};GTEST_SHARD_INDEX=${shard}")
+  endforeach()
 endfunction()

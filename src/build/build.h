@@ -16,6 +16,7 @@
 
 #include "build/config_vars.h"
 #include "build/report.h"
+#include "buildpack/buildpack.h"
 #include "sandbox/sandbox.h"
 
 namespace hearth::build {
@@ -54,6 +55,8 @@ struct Console {
 Result<void> check_app_name(std::string_view app);
 
 struct BuildOptions {
+  // test: the app is compiled for tests, and its tests run, instead of slug and publish.
+  buildpack::Purpose purpose = buildpack::Purpose::deploy;
   std::string app;     // checked by run() with check_app_name
   std::string source;  // a directory, a tarball, "-" (tar on stdin), a git URL or "path#ref", an http(s) tarball
   Strip strip = Strip::automatic;
@@ -78,6 +81,7 @@ struct BuildOptions {
   CacheMode cache = CacheMode::on;
   std::chrono::milliseconds restore_deadline = std::chrono::seconds(60);
   std::chrono::milliseconds save_deadline = std::chrono::seconds(120);
+  std::chrono::milliseconds stall_timeout = std::chrono::seconds(10);  // of restore and save, waiting for the store
 
   std::filesystem::path work_root;  // --work; empty: default_work_root()
   Publish publish = Publish::yes;

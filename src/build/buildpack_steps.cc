@@ -43,6 +43,18 @@ Step outcome_of(const Result<sandbox::Exit>& exit, std::string_view what, const 
   return failed(FailureClass::app, "{} failed with exit code {}", what, exit->code);
 }
 
+// What `call` runs with a sink for its output, which goes to the log.
+template <class Call>
+Step logged(std::string_view what, Log& log, Call call) {
+  Tail output;
+  const Result<sandbox::Exit> exit = call([&](std::string_view bytes) {
+    output.add(bytes);
+    log.output(bytes);
+  });
+  log.end_output();
+  return outcome_of(exit, what, output, log);
+}
+
 using Name = std::optional<std::string>;
 
 std::expected<Name, Failure> detect(const buildpack::Context& context, const buildpack::Buildpack& buildpack,
@@ -58,11 +70,11 @@ std::expected<Name, Failure> detect(const buildpack::Context& context, const bui
   return name;
 }
 
+}  // namespace
+
 std::string named(const buildpack::Buildpack& buildpack) {
   return buildpack.source.empty() ? buildpack.name : buildpack.source;
 }
-
-}  // namespace
 
 std::expected<Detected, Failure> detect_first(const buildpack::Context& context,
                                               const std::vector<buildpack::Buildpack>& candidates, Log& log,
@@ -93,28 +105,42 @@ std::expected<Detected, Failure> detect_named(const buildpack::Context& context,
   return failed(FailureClass::no_buildpack, "the app is not compatible with buildpack {}", named(buildpack));
 }
 
-Step compile(const buildpack::Context& context, const Detected& detected,
+Step compile(const buildpack::Context& context, const Detected& detected, buildpack::Purpose purpose,
              const std::vector<buildpack::Buildpack>& earlier, Log& log, const std::stop_token& stop) {
-  Tail output;
-  const auto sink = [&](std::string_view bytes) {
-    output.add(bytes);
-    log.output(bytes);
-  };
-  const Result<sandbox::Exit> exit = buildpack::compile(context, detected.buildpack, earlier, sink, stop);
-  log.end_output();
-  return outcome_of(exit, fmt::format("bin/compile of {}", named(detected.buildpack)), output, log);
+  const std::string what =
+      fmt::format("{} of {}", buildpack::compile_script(detected.buildpack, purpose), named(detected.buildpack));
+  return logged(what, log, [&](const sandbox::Sink& sink) {
+    return buildpack::compile(context, detected.buildpack, purpose, earlier, sink, stop);
+  });
 }
 
 Step run_hook(const buildpack::Context& context, const std::string& hook,
               const std::vector<buildpack::Buildpack>& earlier, Log& log, const std::stop_token& stop) {
-  Tail output;
-  const auto sink = [&](std::string_view bytes) {
-    output.add(bytes);
-    log.output(bytes);
-  };
-  const Result<sandbox::Exit> exit = buildpack::run_hook(context, hook, earlier, sink, stop);
-  log.end_output();
-  return outcome_of(exit, fmt::format("the app's {}", hook), output, log);
+  return logged(fmt::format("the app's {}", hook), log,
+                [&](const sandbox::Sink& sink) { return buildpack::run_hook(context, hook, earlier, sink, stop); });
+}
+
+Step test_all(const buildpack::Context& context, const std::vector<Detected>& buildpacks, Log& log,
+              const std::stop_token& stop) {
+  Step outcome;
+  for (const Detected& detected : buildpacks) {
+    const Result<bool> has_tests = buildpack::has_tests(detected.buildpack);
+    if (!has_tests) return failed(FailureClass::source, has_tests.error());
+    if (!*has_tests) continue;
+    log.heading(fmt::format("Running tests of {}", detected.name));
+    const Step tested =
+        logged(fmt::format("bin/test of {}", named(detected.buildpack)), log,
+               [&](const sandbox::Sink& sink) { return buildpack::test(context, detected.buildpack, sink, stop); });
+    if (!tested && tested.error().kind != FailureClass::app) return tested;
+    if (outcome) outcome = tested;
+  }
+  return outcome;
+}
+
+Step run_line(const buildpack::Context& context, const std::string& what, const std::string& line, Log& log,
+              const std::stop_token& stop) {
+  log.heading(fmt::format("Running {}: {}", what, line));
+  return logged(what, log, [&](const sandbox::Sink& sink) { return buildpack::run_line(context, line, sink, stop); });
 }
 
 std::expected<buildpack::Release, Failure> release_all(const buildpack::Context& context,

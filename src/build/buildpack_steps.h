@@ -27,8 +27,9 @@ std::expected<Detected, Failure> detect_first(const buildpack::Context& context,
 std::expected<Detected, Failure> detect_named(const buildpack::Context& context, const buildpack::Buildpack& buildpack,
                                               Log& log, const std::stop_token& stop);
 
-// bin/compile, its output going to the log. A failure names a well-known cause where the output shows one.
-Step compile(const buildpack::Context& context, const Detected& detected,
+// bin/compile or bin/test-compile, its output going to the log. A failure names a well-known cause where the output
+// shows one.
+Step compile(const buildpack::Context& context, const Detected& detected, buildpack::Purpose purpose,
              const std::vector<buildpack::Buildpack>& earlier, Log& log, const std::stop_token& stop);
 
 // The app's own bin/pre-compile or bin/post-compile, where it has one.
@@ -40,5 +41,16 @@ Step run_hook(const buildpack::Context& context, const std::string& hook,
 std::expected<buildpack::Release, Failure> release_all(const buildpack::Context& context,
                                                        const std::vector<Detected>& buildpacks, Log& log,
                                                        const std::stop_token& stop);
+
+// bin/test of every buildpack that has it, in order, also after one that failed; the first failure counts.
+Step test_all(const buildpack::Context& context, const std::vector<Detected>& buildpacks, Log& log,
+              const std::stop_token& stop);
+
+// A line of shell of app.json; `what` names it.
+Step run_line(const buildpack::Context& context, const std::string& what, const std::string& line, Log& log,
+              const std::stop_token& stop);
+
+// A buildpack as messages name it.
+std::string named(const buildpack::Buildpack& buildpack);
 
 }  // namespace hearth::build

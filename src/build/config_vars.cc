@@ -30,13 +30,7 @@ bool is_name(std::string_view text) {
 }
 
 Result<void> add(ConfigVars& vars, std::string_view name, std::string_view value, std::string_view where) {
-  if (!is_name(name)) {
-    return fail(ErrorKind::invalid, "{}: '{}' is no name for a config var (letters, digits and '_')", where,
-                util::percent_encode(name.substr(0, 40)));
-  }
-  if (value.find('\0') != std::string_view::npos) {
-    return fail(ErrorKind::invalid, "{}: the value of {} holds a NUL byte", where, name);
-  }
+  TRY(check_config_var(name, value, where));
   vars.insert_or_assign(std::string(name), std::string(value));
   return {};
 }
@@ -76,6 +70,17 @@ Result<void> read_lines(ConfigVars& vars, const fs::path& file) {
 }
 
 }  // namespace
+
+Result<void> check_config_var(std::string_view name, std::string_view value, std::string_view where) {
+  if (!is_name(name)) {
+    return fail(ErrorKind::invalid, "{}: '{}' is no name for a config var (letters, digits and '_')", where,
+                util::percent_encode(name.substr(0, 40)));
+  }
+  if (value.find('\0') != std::string_view::npos) {
+    return fail(ErrorKind::invalid, "{}: the value of {} holds a NUL byte", where, name);
+  }
+  return {};
+}
 
 Result<ConfigVars> read_config_vars(const ConfigVarSources& sources) {
   ConfigVars vars;

@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -29,6 +30,9 @@ struct ConfigVarSources {
 // with a NUL byte, and an assignment without '=' are invalid; an absent directory or file is not_found. Messages never
 // show a value.
 Result<ConfigVars> read_config_vars(const ConfigVarSources& sources);
+
+// invalid where it cannot be a config var, as above; `where` begins the message.
+Result<void> check_config_var(std::string_view name, std::string_view value, std::string_view where);
 
 // Writes one file per variable into the existing empty directory, except those named in `left_out`.
 Result<void> write_env_dir(const ConfigVars& vars, const std::vector<std::string>& left_out,

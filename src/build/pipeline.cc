@@ -85,6 +85,7 @@ Step Pipeline::build(const Result<void>& usable) {
   TRY(await_restore());
   TRY(phase("compile", [&] { return compile(); }));
   TRY(phase("release", [&] { return release(); }));
+  if (is_test()) return phase("test", [&] { return test(); });
   TRY(phase("slug", [&] { return make_slug(); }));
   TRY(phase("publish", [&] { return publish(); }));
   return {};
@@ -104,11 +105,13 @@ Step Pipeline::take_source() {
     log_.line(fmt::format("Source at revision {}", source->revision));
     if (source_version_.empty()) source_version_ = source->revision;
   }
-  return apply_ignore_file(work_->build(), ".slugignore", log_);
+  // What a slug does not need, tests may.
+  return is_test() ? read_test_settings() : apply_ignore_file(work_->build(), ".slugignore", log_);
 }
 
 Step Pipeline::fetch_buildpacks() {
-  const buildpack::Request request{options_.buildpacks, options_.installed, config_vars_, options_.aliases};
+  const buildpack::Request request{options_.buildpacks, options_.installed, config_vars_, options_.aliases,
+                                   options_.purpose};
   Result<buildpack::Choice> choice = buildpack::choose(request, work_->build());
   if (!choice) return failed(FailureClass::source, choice.error());
   choice_ = std::move(*choice);
@@ -133,7 +136,7 @@ Step Pipeline::fetch_buildpacks() {
 }
 
 Step Pipeline::prepare_context() {
-  const Result<void> written = write_env_dir(config_vars_, kLeftOutOfEnvDir, work_->env(), sandbox_->owner());
+  const Result<void> written = write_env_dir(build_vars(), kLeftOutOfEnvDir, work_->env(), sandbox_->owner());
   if (!written) return failed(FailureClass::internal, written.error());
   buildpack::EnvironmentRequest request;
   request.home = sandbox_->inside(work_->app());
@@ -158,12 +161,12 @@ Step Pipeline::detect() {
   if (choice_.named == buildpack::Named::detection) {
     buildpacks_.push_back(TRY(detect_first(*context_, candidates_, log_, deadline_.token())));
     candidates_.clear();
-    return {};
+  } else {
+    if (candidates_.empty()) return failed(FailureClass::no_buildpack, "the list of buildpacks is empty");
+    buildpacks_.push_back(TRY(detect_named(*context_, candidates_.front(), log_, deadline_.token())));
+    candidates_.erase(candidates_.begin());
   }
-  if (candidates_.empty()) return failed(FailureClass::no_buildpack, "the list of buildpacks is empty");
-  buildpacks_.push_back(TRY(detect_named(*context_, candidates_.front(), log_, deadline_.token())));
-  candidates_.erase(candidates_.begin());
-  return {};
+  return is_test() ? require_tests() : Step();
 }
 
 Step Pipeline::await_restore() {
@@ -171,7 +174,7 @@ Step Pipeline::await_restore() {
   if (!restore_) return use_restored({});
   log_.heading("Restoring cache...");
   const cache::RestoreReport restored = restore_->wait();
-  record("restore", restore_->started(), restore_->taken());
+  record("restore", restore_->transfer().started(), restore_->transfer().taken());
   report_.restore = {std::string(cache::name(restored.outcome)), restored.generation, restored.entries, restored.bytes,
                      restored.fetched_bytes};
   for (const std::string& warning : restored.warnings) log_.warning(warning);
@@ -191,7 +194,9 @@ Step Pipeline::use_restored(const cache::RestoreReport& restored) {
   }
   if (warm) log_.warning("The restored cache could not be moved to its place: this build starts cold");
   if (restore_ && restored.outcome == miss) log_.line("No cache yet: this build starts cold");
-  if (restore_ && restored.outcome == late) log_.warning("Restoring the cache took too long: this build starts cold");
+  if (restore_ && restored.outcome == late) {
+    log_.warning(fmt::format("Restoring the cache {}: this build starts cold", restore_->transfer().lateness()));
+  }
   if (restore_ && restored.outcome == damaged) log_.warning("The cache is damaged: this build starts cold");
   if (restore_ && restored.outcome == unavailable) log_.warning("The cache cannot be had: this build starts cold");
   const Result<void> made = util::make_directories(work_->cache());
@@ -212,11 +217,11 @@ Step Pipeline::compile_all() {
   const std::stop_token stop = deadline_.token();
   TRY(run_hook(*context_, "bin/pre-compile", {}, log_, stop));
   std::vector<buildpack::Buildpack> earlier;
-  TRY(build::compile(*context_, buildpacks_.front(), earlier, log_, stop));
+  TRY(build::compile(*context_, buildpacks_.front(), options_.purpose, earlier, log_, stop));
   for (const buildpack::Buildpack& candidate : candidates_) {
     earlier.push_back(buildpacks_.back().buildpack);
     buildpacks_.push_back(TRY(detect_named(*context_, candidate, log_, stop)));
-    TRY(build::compile(*context_, buildpacks_.back(), earlier, log_, stop));
+    TRY(build::compile(*context_, buildpacks_.back(), options_.purpose, earlier, log_, stop));
   }
   earlier.push_back(buildpacks_.back().buildpack);
   return run_hook(*context_, "bin/post-compile", earlier, log_, stop);

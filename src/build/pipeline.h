@@ -14,11 +14,12 @@
 #include "build/failures.h"
 #include "build/log.h"
 #include "build/report.h"
-#include "build/restore_task.h"
 #include "build/ssh_agent.h"
 #include "build/surroundings.h"
+#include "build/transfer.h"
 #include "build/work_dir.h"
 #include "buildpack/selection.h"
+#include "cache/cache.h"
 #include "util/stop.h"
 
 namespace hearth::build {
@@ -49,6 +50,7 @@ class Pipeline {
   fetch::GitAccess git_access() const;
   buildpack::Environment git_environment() const;
   void start_restore();
+  cache::Name cache_name() const { return {options_.app, options_.stack, report_.arch}; }
 
   // pipeline.cc
   Step take_source();
@@ -63,6 +65,15 @@ class Pipeline {
   Step release();
   Step make_slug();
   Step publish();
+
+  // pipeline_test.cc
+  bool is_test() const { return options_.purpose == buildpack::Purpose::test; }
+  const char* noun() const { return is_test() ? "test" : "build"; }
+  Step read_test_settings();
+  Step require_tests() const;
+  ConfigVars build_vars() const;
+  Step move_app_home();
+  Step test();
 
   // pipeline_end.cc
   void save_cache();
@@ -99,13 +110,14 @@ class Pipeline {
   std::shared_ptr<store::ObjectStore> store_;  // null where it could not be opened
   std::shared_ptr<const store::Meter> meter_;
   std::string store_error_;
-  std::optional<WorkDir> work_;
+  std::shared_ptr<WorkDir> work_;  // shared with transfers that hang: nobody else may use it before they end
   std::unique_ptr<sandbox::Sandbox> sandbox_;
   std::unique_ptr<sandbox::Sandbox> online_;  // for fetches; null where sandbox_ serves them
   std::optional<SshAgent> agent_;
-  std::unique_ptr<RestoreTask> restore_;
+  std::unique_ptr<ReportingTransfer<cache::RestoreReport>> restore_;
 
   std::string source_version_;
+  buildpack::TestSettings test_settings_;
   buildpack::Choice choice_;
   std::vector<buildpack::Buildpack> candidates_;
   std::optional<buildpack::Context> context_;

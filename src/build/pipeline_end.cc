@@ -45,11 +45,11 @@ std::unexpected<Failure> Pipeline::because(Failure failure) const {
   failure.message = log_.masked(failure.message);
   if (stop_.stop_requested()) {
     failure.kind = FailureClass::interrupted;
-    failure.message = "the build was interrupted";
+    failure.message = fmt::format("the {} was interrupted", noun());
   } else if (deadline_.expired()) {
     failure.kind = FailureClass::deadline;
-    failure.message =
-        fmt::format("the build took longer than {} (--build-timeout)", util::human_duration(options_.build_timeout));
+    failure.message = fmt::format("the {} took longer than {} (--build-timeout)", noun(),
+                                  util::human_duration(options_.build_timeout));
   }
   return std::unexpected(std::move(failure));
 }
@@ -87,10 +87,15 @@ void Pipeline::save_cache() {
   log_.heading("Saving cache...");
   const Clock::time_point start = Clock::now();
   cache::SaveReport saved;
+  std::string lateness;
   if (make_cache_readable()) {
-    const util::StopAfter deadline(stop_, options_.save_deadline);
-    saved = cache::save(*store_, {options_.app, options_.stack, report_.arch}, work_->cache(), work_->own() / "index",
-                        {}, deadline.token());
+    const auto work = [work_dir = work_, name = cache_name()](store::ObjectStore& store, const std::stop_token& stop) {
+      return cache::save(store, name, work_dir->cache(), work_dir->own() / "index", {}, stop);
+    };
+    ReportingTransfer<cache::SaveReport> save(store_, meter_, {options_.save_deadline, options_.stall_timeout}, work,
+                                              stop_);
+    saved = save.wait();
+    lateness = stop_.stop_requested() ? "was interrupted" : save.transfer().lateness();
   }
   report_.save = {std::string(cache::name(saved.outcome)),
                   saved.generation,
@@ -109,8 +114,7 @@ void Pipeline::save_cache() {
     log_.line("Not saved: the cache was purged or replaced meanwhile");
   if (saved.outcome == cache::SaveOutcome::failed) log_.warning("The cache was not saved; the old one stays");
   if (saved.outcome == cache::SaveOutcome::late) {
-    log_.warning(stop_.stop_requested() ? "Saving the cache was interrupted; the old one stays"
-                                        : "Saving the cache took too long; the old one stays");
+    log_.warning(fmt::format("Saving the cache {}; the old one stays", lateness));
   }
   record("save", start, Clock::now() - start);
 }
@@ -124,7 +128,7 @@ void Pipeline::finish() {
                         report_.restore.fetched_bytes));
   log_.note(fmt::format("save: {}, generation {}, {}", report_.save.outcome, report_.save.generation,
                         description(report_.save)));
-  log_.note(fmt::format("build {}: {} after {}", report_.build, report_.failure ? "failed" : "succeeded",
+  log_.note(fmt::format("{} {}: {} after {}", noun(), report_.build, report_.failure ? "failed" : "succeeded",
                         util::human_duration(Clock::now() - started_)));
   store_records();
   write_report();
@@ -134,7 +138,7 @@ void Pipeline::tell_failure() {
   const Failure& failure = *report_.failure;
   log_.warning(failure.message);
   const std::string where = failure.phase.empty() ? "" : " in " + failure.phase;
-  console_.diagnostics(fmt::format("build failed{}: {}", where, failure.message));
+  console_.diagnostics(fmt::format("{} failed{}: {}", noun(), where, failure.message));
 }
 
 // Its own time, not the build's: an interrupted build is recorded too.

@@ -52,15 +52,20 @@ Step Pipeline::set_up(const Result<void>& usable) {
   };
   Step step = all();
   if (!step) return because(std::move(step).error());
-  log_.heading(fmt::format("Building {} for {} (sandbox {})", options_.app, options_.stack, report_.sandbox));
+  log_.heading(fmt::format("{} {} for {} (sandbox {})", is_test() ? "Testing" : "Building", options_.app,
+                           options_.stack, report_.sandbox));
   if (const std::string warning = sandbox_->warning(); !warning.empty()) log_.warning(warning);
   return {};
 }
 
-// The operator's word first; an app may switch its cache off, or have it made anew.
+// The operator's word first; an app may switch its cache off, or have it made anew. Where nothing is saved, the latter
+// is the former.
 void Pipeline::choose_cache_mode() {
   const std::string wanted = value_of(config_vars_, "HEARTH_CACHE");
-  if (wanted.empty() || wanted == "on" || options_.cache != CacheMode::on) return;
+  if (wanted.empty() || wanted == "on") return;
+  const bool starts_empty = wanted == "off" || wanted == "refresh";
+  if (options_.cache == CacheMode::read_only && starts_empty) cache_ = CacheMode::off;
+  if (options_.cache != CacheMode::on) return;
   if (wanted == "off") {
     cache_ = CacheMode::off;
   } else if (wanted == "read-only") {
@@ -95,7 +100,7 @@ Step Pipeline::open_work_dir() {
   remove_abandoned(root);
   Result<WorkDir> work = WorkDir::open(root, options_.app);
   if (!work) return failed(class_of_setting(work.error()), work.error());
-  work_.emplace(std::move(*work));
+  work_ = std::make_shared<WorkDir>(std::move(*work));
   return {};
 }
 
@@ -184,13 +189,13 @@ void Pipeline::start_restore() {
   if (!store_ && (cache_ == CacheMode::on || cache_ == CacheMode::read_only)) report_.restore.outcome = "unavailable";
   if (!cache_is_restored()) return;
   report_.restore.outcome = "late";  // until it was waited for: a build may fail before
-  restore_ = std::make_unique<RestoreTask>(RestoreRequest{.store = store_,
-                                                          .name = {options_.app, options_.stack, report_.arch},
-                                                          .directory = work_->own() / "restored",
-                                                          .index = work_->own() / "index",
-                                                          .owner = sandbox_->owner(),
-                                                          .deadline = options_.restore_deadline},
-                                           deadline_.token());
+  const auto work = [work_dir = work_, name = cache_name(), owner = sandbox_->owner()](store::ObjectStore& store,
+                                                                                       const std::stop_token& stop) {
+    return cache::restore(store, name, work_dir->own() / "restored", work_dir->own() / "index",
+                          {.owner = owner, .threads = 0}, stop);
+  };
+  restore_ = std::make_unique<ReportingTransfer<cache::RestoreReport>>(
+      store_, meter_, TransferLimits{options_.restore_deadline, options_.stall_timeout}, work, deadline_.token());
 }
 
 }  // namespace hearth::build

@@ -34,8 +34,8 @@ struct Failure {
 };
 
 struct PhaseReport {
-  std::string name;                       // source, buildpacks, restore, detect, compile, release, slug, publish, save
-  std::chrono::duration<double> start{};  // since the build's start
+  std::string name;  // source, buildpacks, restore, detect, compile, release, test, slug, publish, save
+  std::chrono::duration<double> start{};    // since the build's start
   std::chrono::duration<double> seconds{};  // how long it took
 };
 

@@ -27,14 +27,6 @@ namespace {
 
 constexpr const char* kUserInside = "build";
 
-// Sources the profile, then becomes the command; further arguments are the command's.
-constexpr const char* kStart = R"(cd "$HOME" || exit 126
-for profile in .profile.d/*.sh; do
-  if [ -f "$profile" ]; then . "./$profile"; fi
-done
-unset profile
-)";
-
 struct Prepared {
   fs::path slug;
   Processes processes;
@@ -89,14 +81,14 @@ std::optional<std::vector<std::string>> command_of(const RunOptions& options, co
   std::vector<std::string> argv = {"/bin/bash", "-c"};
   const bool own_command = options.process.empty() && !options.arguments.empty();
   if (own_command) {
-    argv.push_back(fmt::format("{}exec \"$@\"", kStart));
+    argv.push_back(fmt::format("{}exec \"$@\"", buildpack::kLoadProfile));
   } else {
     const auto process = processes.find(options.process.empty() ? "web" : options.process);
     if (process == processes.end()) return std::nullopt;
     // Not `exec COMMAND`: a Procfile's line may be any shell text. A shell becomes its last command itself.
     std::string line = process->second;
     if (!options.arguments.empty()) line += " \"$@\"";
-    argv.push_back(fmt::format("{}exec /bin/bash -c {} \"$0\" \"$@\"", kStart, shell_quoted(line)));
+    argv.push_back(fmt::format("{}exec /bin/bash -c {} \"$0\" \"$@\"", buildpack::kLoadProfile, shell_quoted(line)));
   }
   argv.emplace_back("bash");
   argv.insert(argv.end(), options.arguments.begin(), options.arguments.end());

@@ -1,4 +1,4 @@
-// The classic buildpack API as functions over a Sandbox: detect, compile, release, report.
+// The classic buildpack API as functions over a Sandbox: detect, compile, release, report, and what tests an app.
 #pragma once
 
 #include <filesystem>
@@ -39,6 +39,9 @@ struct Context {
   Environment environment;
 };
 
+// What the app is built for: to be deployed, or to be tested (Heroku's testpack API).
+enum class Purpose { deploy, test };
+
 // What bin/release said.
 struct Release {
   std::map<std::string, std::string> config_vars;
@@ -52,9 +55,13 @@ struct Release {
 Result<std::optional<std::string>> detect(const Context& context, const Buildpack& buildpack,
                                           const sandbox::Sink& on_stderr, std::stop_token stop);
 
-// bin/compile BUILD_DIR CACHE_DIR ENV_DIR, after sourcing the `export` files of `earlier` in their order.
-Result<sandbox::Exit> compile(const Context& context, const Buildpack& buildpack, const std::vector<Buildpack>& earlier,
-                              const sandbox::Sink& output, std::stop_token stop);
+// The script that compiles: "bin/compile", or, for a test, "bin/test-compile" where the buildpack has it.
+std::string compile_script(const Buildpack& buildpack, Purpose purpose);
+
+// compile_script BUILD_DIR CACHE_DIR ENV_DIR, after sourcing the `export` files of `earlier` in their order. A script
+// that is not executable is invalid.
+Result<sandbox::Exit> compile(const Context& context, const Buildpack& buildpack, Purpose purpose,
+                              const std::vector<Buildpack>& earlier, const sandbox::Sink& output, std::stop_token stop);
 
 // An app's own hook (bin/pre-compile, bin/post-compile in BUILD_DIR), run in BUILD_DIR with the same environment;
 // Exit{0} where the app has none.
@@ -67,5 +74,17 @@ Result<Release> release(const Context& context, const Buildpack& buildpack, cons
 
 // bin/report as key-values in their text form; its failure is an empty answer, never an error.
 std::map<std::string, std::string> report(const Context& context, const Buildpack& buildpack, std::stop_token stop);
+
+// Whether the buildpack has a bin/test. One that is not executable is invalid.
+Result<bool> has_tests(const Buildpack& buildpack);
+
+// bin/test BUILD_DIR ENV_DIR, in HOME, after sourcing the app's .profile.d there: the app is to be at HOME, and the
+// config vars in the environment.
+Result<sandbox::Exit> test(const Context& context, const Buildpack& buildpack, const sandbox::Sink& output,
+                           std::stop_token stop);
+
+// A line of shell of the app's own, in the same place and environment as test().
+Result<sandbox::Exit> run_line(const Context& context, const std::string& line, const sandbox::Sink& output,
+                               std::stop_token stop);
 
 }  // namespace hearth::buildpack

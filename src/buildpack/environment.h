@@ -25,6 +25,14 @@ struct EnvironmentRequest {
 // name CA certificates, and pass_through, which may also replace a value of ours.
 Environment base_environment(const EnvironmentRequest& request);
 
+// Shell text that goes HOME and sources the app's .profile.d/*.sh, as each process of an app starts.
+inline constexpr const char* kLoadProfile = R"(cd "$HOME" || exit 126
+for profile in .profile.d/*.sh; do
+  if [ -f "$profile" ]; then . "./$profile"; fi
+done
+unset profile
+)";
+
 // The proxy and CA variables alone: what git gets too.
 Environment network_environment(const std::map<std::string, std::string>& host);
 

@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 constexpr util::UnpackLimits kTarballLimits{.entries = 200'000, .bytes = std::uint64_t{4} << 30};
 
 // Nobody waits long for an answer that only saves a download.
-constexpr util::DownloadLimits kTagLimits{
+constexpr util::DownloadLimits kValidatorLimits{
     .bytes = 1 << 20, .connect = std::chrono::seconds(10), .no_progress = std::chrono::seconds(10)};
 
 Result<void> copy_directory(const fs::path& from, const Buildpack& buildpack, const FetchPlan& plan,
@@ -75,7 +75,7 @@ Result<void> put_back_bin(const fs::path& directory, const FetchPlan& plan) {
 }
 
 // A tarball's revision is known only when it is here, so it is kept under what its server calls this state of it; where
-// the server names none, it always comes anew.
+// the server has no name for it, it always comes anew.
 Result<std::string> get_tarball(const fetch::Reference& reference, const FetchPlan& plan, const Buildpack& buildpack,
                                 const std::stop_token& stop) {
   const util::UnpackOptions options{.limits = kTarballLimits,
@@ -85,13 +85,13 @@ Result<std::string> get_tarball(const fetch::Reference& reference, const FetchPl
                                     .leave_out = {}};
   const Kept kept(plan.store_dir, plan.store_bytes);
   // A server that answers no such question is no reason to fail; the download will say what is wrong.
-  const auto tag = [&] { return util::entity_tag(reference.location, kTagLimits, stop).value_or(""); };
-  const std::string before = tag();
+  const auto validator = [&] { return util::validator(reference.location, kValidatorLimits, stop).value_or(""); };
+  const std::string before = validator();
   if (!before.empty() && TRY(kept.copy_out(reference.location, before, buildpack.directory, plan.owner, stop)))
     return kept.note(reference.location, before);
   auto checkout = TRY(fetch::fetch_tarball(reference, buildpack.directory, options, stop));
   TRY(put_back_bin(buildpack.directory, plan));
-  if (!before.empty() && tag() == before)
+  if (!before.empty() && validator() == before)
     (void)kept.keep(reference.location, before, buildpack.directory, stop, checkout.revision);
   return std::move(checkout.revision);
 }

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "buildpack/buildpack.h"
+#include "buildpack/environment.h"
 #include "buildpack/yaml.h"
 #include "util/text.h"
 
@@ -27,6 +28,10 @@ for hearth_export in "${hearth_exports[@]}"; do
   if [ -f "$hearth_export" ]; then . "$hearth_export" >&2; fi
 done
 exec "${hearth_command[@]}")";
+
+constexpr const char* kTestWrapper = R"(hearth_command=("$@")
+set --
+{}exec "${{hearth_command[@]}}")";
 
 using Earlier = std::vector<Buildpack>;
 
@@ -112,6 +117,18 @@ Result<void> unless_stopped(const sandbox::Exit& exit, std::string_view what) {
   return {};
 }
 
+Result<sandbox::Exit> run_test(const Context& context, const std::vector<std::string>& command,
+                               const sandbox::Sink& output, const std::stop_token& stop) {
+  std::vector<std::string> argv = {"/bin/bash", "--noprofile", "--norc", "-c", fmt::format(kTestWrapper, kLoadProfile),
+                                   "hearth"};
+  argv.insert(argv.end(), command.begin(), command.end());
+  const sandbox::Command started{.argv = std::move(argv),
+                                 .environment = context.environment,
+                                 .directory = context.sandbox.inside(context.paths.build),
+                                 .streams = sandbox::Streams::merged};
+  return context.sandbox.run(started, output, output, stop);
+}
+
 std::string description(const sandbox::Exit& exit) {
   if (exit.signal != 0) return fmt::format("was ended by signal {} ({})", exit.signal, strsignal(exit.signal));
   return fmt::format("exited with {}", exit.code);
@@ -136,10 +153,17 @@ Result<std::optional<std::string>> detect(const Context& context, const Buildpac
   return name;
 }
 
-Result<sandbox::Exit> compile(const Context& context, const Buildpack& buildpack, const Earlier& earlier,
-                              const sandbox::Sink& output, std::stop_token stop) {
-  TRY(require_executable(buildpack, "bin/compile"));
-  const auto argv = with_directories(context, program(context, buildpack, "bin/compile"));
+std::string compile_script(const Buildpack& buildpack, Purpose purpose) {
+  constexpr const char* kForTests = "bin/test-compile";
+  const bool found = presence(buildpack.directory / kForTests) >= Presence::not_executable;
+  return purpose == Purpose::test && found ? kForTests : "bin/compile";
+}
+
+Result<sandbox::Exit> compile(const Context& context, const Buildpack& buildpack, Purpose purpose,
+                              const Earlier& earlier, const sandbox::Sink& output, std::stop_token stop) {
+  const std::string script = compile_script(buildpack, purpose);
+  TRY(require_executable(buildpack, script));
+  const auto argv = with_directories(context, program(context, buildpack, script));
   return context.sandbox.run(wrapped(context, earlier, argv, sandbox::Streams::merged), output, output, stop);
 }
 
@@ -182,6 +206,25 @@ std::map<std::string, std::string> report(const Context& context, const Buildpac
   const auto exit = context.sandbox.run(command, output.sink(), [](std::string_view) {}, stop);
   if (!exit || exit->stopped || exit->code != 0 || output.overflow) return {};
   return parse_report(output.text);
+}
+
+Result<bool> has_tests(const Buildpack& buildpack) {
+  const Presence found = presence(buildpack.directory / "bin/test");
+  if (found == Presence::not_executable) TRY(require_executable(buildpack, "bin/test"));
+  return found == Presence::executable;
+}
+
+Result<sandbox::Exit> test(const Context& context, const Buildpack& buildpack, const sandbox::Sink& output,
+                           std::stop_token stop) {
+  return run_test(context,
+                  {program(context, buildpack, "bin/test"), context.sandbox.inside(context.paths.build).string(),
+                   context.sandbox.inside(context.paths.env).string()},
+                  output, stop);
+}
+
+Result<sandbox::Exit> run_line(const Context& context, const std::string& line, const sandbox::Sink& output,
+                               std::stop_token stop) {
+  return run_test(context, {"/bin/bash", "-c", line}, output, stop);
 }
 
 }  // namespace hearth::buildpack

@@ -13,18 +13,24 @@ constexpr std::uint64_t kMaxFile = std::uint64_t{1} << 20;
 struct Place {
   Named named;
   const char* file;
-  Result<std::vector<std::string>> (*parse)(std::string_view text);
+  Result<std::vector<std::string>> (*parse)(std::string_view text, Purpose purpose);
 };
 
-Result<std::vector<std::string>> dot_buildpacks(std::string_view text) {
+Result<std::vector<std::string>> dot_buildpacks(std::string_view text, Purpose /*purpose*/) {
   return parse_dot_buildpacks(text);
 }
+
+Result<std::vector<std::string>> project_toml(std::string_view text, Purpose /*purpose*/) {
+  return parse_project_toml(text);
+}
+
+constexpr const char* kAppJson = "app.json";
 
 // In the order of their rank.
 constexpr Place kPlaces[] = {
     {Named::dot_buildpacks, ".buildpacks", dot_buildpacks},
-    {Named::app_json, "app.json", parse_app_json},
-    {Named::project_toml, "project.toml", parse_project_toml},
+    {Named::app_json, kAppJson, parse_app_json},
+    {Named::project_toml, "project.toml", project_toml},
 };
 
 Result<Choice> checked(Named named, std::vector<std::string> references) {
@@ -60,10 +66,16 @@ Result<Choice> choose(const Request& request, const std::filesystem::path& app_d
   for (const Place& place : kPlaces) {
     const auto text = TRY(read_app_file(app_dir, place.file, kMaxFile));
     if (!text) continue;
-    auto references = TRY(place.parse(*text));
+    auto references = TRY(place.parse(*text, request.purpose));
     if (!references.empty()) return checked(place.named, std::move(references));
   }
   return Choice{Named::detection, {}};
+}
+
+Result<TestSettings> read_test_settings(const std::filesystem::path& app_dir) {
+  const auto text = TRY(read_app_file(app_dir, kAppJson, kMaxFile));
+  if (!text) return TestSettings{};
+  return parse_test_settings(*text);
 }
 
 }  // namespace hearth::buildpack

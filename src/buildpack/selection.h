@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "buildpack/buildpack.h"
+#include "buildpack/lists.h"
 #include "fetch/fetch.h"
 
 namespace hearth::buildpack {
@@ -17,6 +18,7 @@ struct Request {
   std::filesystem::path installed;                 // --buildpacks: a directory of buildpacks; may be empty
   std::map<std::string, std::string> config_vars;  // BUILDPACK_URL is looked up here
   std::map<std::string, std::string> aliases;      // "heroku/*" → "https://…/heroku-buildpack-*"
+  Purpose purpose = Purpose::deploy;
 };
 
 // Where a list of buildpacks came from, for the log.
@@ -32,6 +34,9 @@ struct Choice {
 // it). A file that cannot be parsed is invalid and named, as are docker:// and urn:cnb: references (Cloud Native
 // Buildpacks).
 Result<Choice> choose(const Request& request, const std::filesystem::path& app_dir);
+
+// What the app's app.json says about test runs; nothing where there is none.
+Result<TestSettings> read_test_settings(const std::filesystem::path& app_dir);
 
 struct FetchPlan {
   fetch::GitAccess git;

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "build/build.h"
+#include "build/transfer.h"
 #include "cache/cache.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"
@@ -11,7 +12,6 @@
 #include "store/open.h"
 #include "util/file.h"
 #include "util/machine.h"
-#include "util/stop.h"
 #include "util/text.h"
 
 namespace hearth::cli {
@@ -34,6 +34,7 @@ struct CacheFlags {
   std::string store;
   std::string stack = build::BuildOptions().stack;
   std::chrono::milliseconds deadline{};
+  std::chrono::milliseconds stall_timeout = build::BuildOptions().stall_timeout;
   bool strict = false;
   bool replace = false;  // of restore only
 
@@ -65,7 +66,8 @@ int ended_late(const Session& session) {
   return exit_code(ErrorKind::cancelled, session.signals.received());
 }
 
-int conclude(const CacheFlags& flags, const cache::RestoreReport& report, const Session& session) {
+int conclude(const CacheFlags& flags, const cache::RestoreReport& report, const build::Transfer& transfer,
+             const Session& session) {
   warn_all(report.warnings);
   switch (report.outcome) {
     case cache::RestoreOutcome::hit:
@@ -81,12 +83,13 @@ int conclude(const CacheFlags& flags, const cache::RestoreReport& report, const 
                         fmt::format("the cache of {} could not be restored", flags.app));
     case cache::RestoreOutcome::late:
       if (session.signals.received() != 0) return ended_late(session);
-      return fall_short(flags, ended_late(session), "the deadline for the restore was up");
+      return fall_short(flags, ended_late(session), fmt::format("restoring the cache {}", transfer.lateness()));
   }
   return static_cast<int>(ExitCode::internal);
 }
 
-int conclude(const CacheFlags& flags, const cache::SaveReport& report, const Session& session) {
+int conclude(const CacheFlags& flags, const cache::SaveReport& report, const build::Transfer& transfer,
+             const Session& session) {
   warn_all(report.warnings);
   switch (report.outcome) {
     case cache::SaveOutcome::saved:
@@ -104,7 +107,8 @@ int conclude(const CacheFlags& flags, const cache::SaveReport& report, const Ses
                         fmt::format("the cache of {} could not be saved; the old one stays", flags.app));
     case cache::SaveOutcome::late:
       if (session.signals.received() != 0) return ended_late(session);
-      return fall_short(flags, ended_late(session), "the deadline for the save was up; the old cache stays");
+      return fall_short(flags, ended_late(session),
+                        fmt::format("saving the cache {}; the old one stays", transfer.lateness()));
   }
   return static_cast<int>(ExitCode::internal);
 }
@@ -114,14 +118,17 @@ int refuse(const Error& error, const Session& session) {
   return exit_code(error.kind, session.signals.received());
 }
 
-// The part that both verbs share: the store, and the deadline.
-template <class Work>
-int with_store(const CacheFlags& flags, const Session& session, Work work) {
+// The part that both verbs share: the store, and the limits.
+template <class Report>
+int with_store(const CacheFlags& flags, const Session& session,
+               std::function<Report(store::ObjectStore&, const std::stop_token&)> work) {
   Result<store::OpenStore> opened = open_store(flags);
   if (!opened && opened.error().kind == ErrorKind::invalid) return refuse(opened.error(), session);
   if (!opened) return fall_short(flags, static_cast<int>(ExitCode::store), opened.error().message);
-  const util::StopAfter limit(session.signals.token(), flags.deadline);
-  return conclude(flags, work(*opened->store, limit.token()), session);
+  build::ReportingTransfer<Report> transfer(std::move(opened->store), opened->meter,
+                                            {flags.deadline, flags.stall_timeout}, std::move(work),
+                                            session.signals.token());
+  return conclude(flags, transfer.wait(), transfer.transfer(), session);
 }
 
 int restore(const CacheFlags& flags, const Session& session) {
@@ -129,9 +136,11 @@ int restore(const CacheFlags& flags, const Session& session) {
   const cache::Replace replace = flags.replace ? cache::Replace::yes : cache::Replace::no;
   const Result<void> room = cache::make_room(flags.directory, index, replace);
   if (!room) return refuse(room.error(), session);
-  return with_store(flags, session, [&](store::ObjectStore& store, const std::stop_token& stop) {
-    return cache::restore(store, flags.name(), flags.directory, index, {}, stop);
-  });
+  const auto work = [name = flags.name(), directory = flags.directory, index](store::ObjectStore& store,
+                                                                              const std::stop_token& stop) {
+    return cache::restore(store, name, directory, index, {}, stop);
+  };
+  return with_store<cache::RestoreReport>(flags, session, work);
 }
 
 int save(const CacheFlags& flags, const Session& session) {
@@ -140,9 +149,11 @@ int save(const CacheFlags& flags, const Session& session) {
     complain(fmt::format("{} is no directory; nothing was saved", flags.directory));
     return static_cast<int>(ExitCode::usage);
   }
-  return with_store(flags, session, [&](store::ObjectStore& store, const std::stop_token& stop) {
-    return cache::save(store, flags.name(), flags.directory, cache::index_path(flags.directory), {}, stop);
-  });
+  const auto work = [name = flags.name(), directory = flags.directory](store::ObjectStore& store,
+                                                                       const std::stop_token& stop) {
+    return cache::save(store, name, directory, cache::index_path(directory), {}, stop);
+  };
+  return with_store<cache::SaveReport>(flags, session, work);
 }
 
 void define_verb(CLI::App& command, Invocation& invocation, const std::shared_ptr<CacheFlags>& flags,
@@ -151,6 +162,7 @@ void define_verb(CLI::App& command, Invocation& invocation, const std::shared_pt
   add_app(*options, flags->app);
   add_store(*options, flags->store);
   add_stack(*options, flags->stack);
+  options->duration("--stall-timeout", flags->stall_timeout, "Ends it when the store makes no progress");
   options->flag("--strict", flags->strict, "Fail where the cache cannot be had or kept, instead of warning");
   const std::string verb = command.get_name();
   command.final_callback([&invocation, flags, options, execute, verb] {

@@ -38,6 +38,7 @@ class UsageError : public CLI::ValidationError {
 void complain(const std::string& message);
 
 void define_build(CLI::App& root, Invocation& invocation);
+void define_test(CLI::App& root, Invocation& invocation);
 void define_run(CLI::App& root, Invocation& invocation);
 void define_cache(CLI::App& root, Invocation& invocation);
 

@@ -1,6 +1,7 @@
 // The program: parses the command line, runs the command, and turns what escaped into an exit code.
 #include <unistd.h>
 
+#include <cstdlib>
 #include <exception>
 #include <span>
 
@@ -31,15 +32,21 @@ int run_program(std::span<char*> arguments) {
   return parsed.run({*signals, environment});
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run_guarded(std::span<char*> arguments) {
   try {
-    return run_program(std::span(argv, static_cast<std::size_t>(argc)));
+    return run_program(arguments);
   } catch (const std::exception& error) {
     cli::complain(fmt::format("internal error: {}", error.what()));
   } catch (...) {
     cli::complain("internal error");
   }
   return static_cast<int>(cli::ExitCode::internal);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  // Nothing of ours is left that buffers. Static objects are not destroyed: a transfer that hung in the store (see
+  // build/transfer.h) may wake up just now, and use them.
+  std::_Exit(run_guarded(std::span(argv, static_cast<std::size_t>(argc))));
 }

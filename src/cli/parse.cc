@@ -82,12 +82,21 @@ void keep_leftovers(CLI::App& command) {
   for (CLI::App* below : command.get_subcommands([](const CLI::App*) { return true; })) keep_leftovers(*below);
 }
 
+// The parser reads the variables of every command's flags, chosen or not, but for those that end their own parsing.
+void read_own_variables_only(CLI::App& command) {
+  for (CLI::App* below : command.get_subcommands([](const CLI::App*) { return true; })) {
+    below->parse_complete_callback([] {});
+    read_own_variables_only(*below);
+  }
+}
+
 void define(CLI::App& root, Invocation& invocation) {
   root.set_version_flag("--version", "hearth " HEARTH_VERSION);
   root.footer(
       "hearth COMMAND --help says more, with examples. Each flag --some-name is also the variable "
       "HEARTH_SOME_NAME.");
   define_build(root, invocation);
+  define_test(root, invocation);
   define_run(root, invocation);
   define_cache(root, invocation);
 }
@@ -102,6 +111,7 @@ Parsed parse(const std::vector<std::string>& words, const Environment& environme
   try {
     define(root, invocation);
     keep_leftovers(root);
+    read_own_variables_only(root);
     root.parse(std::move(rest));
     check_leftovers(root);
     check_variables(root, environment);

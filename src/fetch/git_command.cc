@@ -111,6 +111,12 @@ std::string lower(std::string_view text) {
 
 Error read_failure(std::string_view stderr_text) {
   const std::string text = lower(stderr_text);
+  // ssh's own words come before git's, and say nothing of what to do. Level bwrap has an /etc/passwd of its own.
+  if (text.contains("no user exists for uid")) {
+    return {ErrorKind::denied,
+            "ssh refuses a user without an account: make one for the build user (useradd --uid), or name a user that "
+            "has one with --build-uid"};
+  }
   Error error{ErrorKind::unavailable, masked(telling_line(stderr_text))};
   for (const Sign& sign : kSigns) {
     if (!text.contains(sign.text)) continue;

@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::size_t kReadStep = std::size_t{8} << 20;
+constexpr std::size_t kReadStep = std::size_t{1} << 20;
 
 Result<void> check(const std::stop_token& stop) {
   if (stop.stop_requested()) return fail(ErrorKind::cancelled, "stopped before the store was asked");
@@ -40,7 +40,10 @@ Result<void> require(const Condition& condition, const std::optional<struct stat
   return {};
 }
 
-Result<std::vector<std::byte>> read_part(const util::Fd& file, ByteRange part, const std::stop_token& stop) {
+using OnMoved = std::function<void(std::uint64_t bytes)>;
+
+Result<std::vector<std::byte>> read_part(const util::Fd& file, ByteRange part, const OnMoved& on_moved,
+                                         const std::stop_token& stop) {
   std::vector<std::byte> bytes(part.length);
   for (std::size_t done = 0; done < bytes.size();) {
     TRY(check(stop));
@@ -48,6 +51,7 @@ Result<std::vector<std::byte>> read_part(const util::Fd& file, ByteRange part, c
     const std::size_t count = TRY(util::read_at(file.get(), step, part.offset + done));
     if (count < step.size()) return fail(ErrorKind::corrupt, "the file became shorter while it was read");
     done += count;
+    if (on_moved) on_moved(count);
   }
   return bytes;
 }
@@ -95,7 +99,7 @@ Result<Object> LocalStore::get(const Key& key, ByteRange range, std::stop_token 
   if (!S_ISREG(status.st_mode)) return absent(path);
   ObjectInfo info = info_of(key, status, now());
   const ByteRange part = TRY(within(path.native(), clip(range, info.size)));
-  std::vector<std::byte> bytes = TRY(within(path.native(), read_part(file, part, stop)));
+  std::vector<std::byte> bytes = TRY(within(path.native(), read_part(file, part, options_.on_moved, stop)));
   return Object{std::move(info), std::move(bytes)};
 }
 
@@ -115,7 +119,12 @@ Result<Version> LocalStore::put_draft(const Key& key, Body body, const Condition
   const fs::path path = TRY(path_of(root_, key));
   TRY(make_own_folders());
   Draft draft = TRY(Draft::create(root_ / kOwnFolder / "drafts"));
-  TRY(for_each_piece(body, [&](std::span<const std::byte> piece) { return draft.append(piece); }, stop));
+  const auto append = [&](std::span<const std::byte> piece) -> Result<void> {
+    TRY(draft.append(piece));
+    if (options_.on_moved) options_.on_moved(piece.size());
+    return {};
+  };
+  TRY(for_each_piece(body, append, stop));
   TRY(draft.seal(now()));
   const util::Fd held = TRY(lock(key, stop));
   const std::optional<struct stat> there = TRY(examine(path));

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <memory>
 
 #include "store/object_store.h"
@@ -15,6 +16,8 @@ struct LocalOptions {
   std::chrono::milliseconds lock_deadline{10'000};
   // What a killed writer left is removed by an open when it is this old.
   std::chrono::seconds leftover_age{3600};
+  // Told of the bytes that get and put have moved, while they move them; from any thread. May be empty.
+  std::function<void(std::uint64_t bytes)> on_moved = {};
 };
 
 // An object is the file <root>/<key>, 0600, in folders of 0700: the store is its owner's alone. Keys that are possible:

@@ -30,11 +30,16 @@ class Meter {
   MeterReading read() const;
   void count_retry() { ++retries_; }
 
+  // Bytes that a medium has read or written for requests, at once, and not only when a request has returned: for
+  // whoever wants to know whether something moves.
+  void count_moved(std::uint64_t bytes) { moved_ += bytes; }
+  std::uint64_t moved() const { return moved_; }
+
  private:
   friend class Metered;
   using Counter = std::atomic<std::uint64_t>;
   Counter get_{0}, put_{0}, list_{0}, stat_{0}, remove_{0};
-  Counter bytes_in_{0}, bytes_out_{0}, retries_{0};
+  Counter bytes_in_{0}, bytes_out_{0}, retries_{0}, moved_{0};
 };
 
 // Passes everything on, and counts it.

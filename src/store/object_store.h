@@ -1,5 +1,5 @@
 // Bytes under keys. One small interface for every medium; what media differ in (retries, metering, tiers) are
-// decorators around it, stacked in store/open.cc and nowhere else.
+// decorators around it, stacked in store/open.cc and nowhere else (but for watched.h).
 #pragma once
 
 #include <chrono>

@@ -13,15 +13,17 @@ namespace {
 
 constexpr std::string_view kSchemeEnd = "://";
 
-using Opener = Result<std::unique_ptr<ObjectStore>> (*)(std::string_view rest);
+using Opener = Result<std::unique_ptr<ObjectStore>> (*)(std::string_view rest, const std::shared_ptr<Meter>& meter);
 
-Result<std::unique_ptr<ObjectStore>> open_directory(const std::string& path) {
-  std::unique_ptr<LocalStore> store = TRY(LocalStore::open(path));
+Result<std::unique_ptr<ObjectStore>> open_directory(const std::string& path, const std::shared_ptr<Meter>& meter) {
+  LocalOptions options;
+  options.on_moved = [meter](std::uint64_t bytes) { meter->count_moved(bytes); };
+  std::unique_ptr<LocalStore> store = TRY(LocalStore::open(path, options));
   return store;
 }
 
 // `rest` is what stands behind "file://": a host, which must be this machine, and an absolute path.
-Result<std::unique_ptr<ObjectStore>> open_file_url(std::string_view rest) {
+Result<std::unique_ptr<ObjectStore>> open_file_url(std::string_view rest, const std::shared_ptr<Meter>& meter) {
   constexpr std::string_view kThisMachine = "localhost";
   if (rest.starts_with(kThisMachine)) rest.remove_prefix(kThisMachine.size());
   if (!rest.starts_with('/')) {
@@ -32,7 +34,7 @@ Result<std::unique_ptr<ObjectStore>> open_file_url(std::string_view rest) {
   }
   const std::string path = TRY(within("the store's URL", util::percent_decode(rest)));
   if (path.find('\0') != std::string::npos) return fail(ErrorKind::invalid, "the store's path has a NUL byte");
-  return open_directory(path);
+  return open_directory(path, meter);
 }
 
 struct Scheme {
@@ -47,13 +49,13 @@ bool is_scheme(std::string_view text) {
   return !text.empty() && std::ranges::all_of(text, allowed);
 }
 
-Result<std::unique_ptr<ObjectStore>> open_medium(std::string_view url) {
-  if (url.starts_with('/')) return open_directory(std::string(url));
+Result<std::unique_ptr<ObjectStore>> open_medium(std::string_view url, const std::shared_ptr<Meter>& meter) {
+  if (url.starts_with('/')) return open_directory(std::string(url), meter);
   const std::size_t end = url.find(kSchemeEnd);
   const std::string_view name = end == std::string_view::npos ? "" : url.substr(0, end);
   std::string known;
   for (const Scheme& scheme : kSchemes) {
-    if (name == scheme.name) return scheme.open(url.substr(end + kSchemeEnd.size()));
+    if (name == scheme.name) return scheme.open(url.substr(end + kSchemeEnd.size()), meter);
     known += fmt::format("{}{}://", known.empty() ? "" : ", ", scheme.name);
   }
   // The URL is not repeated: it may hold a password.
@@ -81,8 +83,8 @@ std::string encoded_path(std::string_view path) {
 }  // namespace
 
 Result<OpenStore> open(std::string_view url) {
-  std::unique_ptr<ObjectStore> medium = TRY(open_medium(url));
   auto meter = std::make_shared<Meter>();
+  std::unique_ptr<ObjectStore> medium = TRY(open_medium(url, meter));
   auto retrying = std::make_unique<Retrying>(std::move(medium), RetryPolicy{}, [meter] { meter->count_retry(); });
   return OpenStore{std::make_unique<Metered>(std::move(retrying), meter), meter};
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <ctime>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -157,6 +158,20 @@ Result<void> fetch(CURL* easy, const std::string& url, Transfer& transfer) {
   return fail(ErrorKind::unavailable, "more than {} redirects", kMaxRedirects);
 }
 
+// Of the last answer; empty where it has none.
+std::string header(CURL* easy, const char* name) {
+  curl_header* found = nullptr;
+  return curl_easy_header(easy, name, 0, CURLH_HEADER, -1, &found) == CURLHE_OK ? found->value : std::string();
+}
+
+// RFC 9110 section 8.8.2.2: times have seconds, and content may change twice in one.
+bool is_strong(const std::string& modified, const std::string& date) {
+  constexpr std::time_t kSettled = 60;
+  const std::time_t then = curl_getdate(modified.c_str(), nullptr);
+  const std::time_t now = curl_getdate(date.c_str(), nullptr);
+  return then != -1 && now != -1 && now - then >= kSettled;
+}
+
 }  // namespace
 
 Result<void> download(const std::string& url, const std::filesystem::path& file, const DownloadLimits& limits,
@@ -174,7 +189,7 @@ Result<void> download(const std::string& url, const std::filesystem::path& file,
   return within(fmt::format("downloading {}", shown(url)), std::move(result));
 }
 
-Result<std::string> entity_tag(const std::string& url, const DownloadLimits& limits, std::stop_token stop) {
+Result<std::string> validator(const std::string& url, const DownloadLimits& limits, std::stop_token stop) {
   start_libcurl_once();
   const Easy easy(curl_easy_init(), &curl_easy_cleanup);
   if (!easy) return fail(ErrorKind::io, "libcurl could not be started");
@@ -186,9 +201,10 @@ Result<std::string> entity_tag(const std::string& url, const DownloadLimits& lim
   configure(easy.get(), transfer, limits);
   curl_easy_setopt(easy.get(), CURLOPT_NOBODY, 1L);
   TRY(within(fmt::format("asking for {}", shown(url)), fetch(easy.get(), url, transfer)));
-  curl_header* tag = nullptr;
-  if (curl_easy_header(easy.get(), "ETag", 0, CURLH_HEADER, -1, &tag) != CURLHE_OK) return std::string();
-  return std::string(tag->value);
+  std::string tag = header(easy.get(), "ETag");
+  if (!tag.empty()) return tag;
+  std::string modified = header(easy.get(), "Last-Modified");
+  return is_strong(modified, header(easy.get(), "Date")) ? modified : std::string();
 }
 
 }  // namespace hearth::util

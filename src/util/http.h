@@ -24,8 +24,10 @@ struct DownloadLimits {
 Result<void> download(const std::string& url, const std::filesystem::path& file, const DownloadLimits& limits,
                       std::stop_token stop);
 
-// What the server calls the content of this URL as it is now (the ETag of a HEAD request, RFC 9110 section 8.8.3),
-// quotes included; empty where it names none. Redirects, limits and errors as for download().
-Result<std::string> entity_tag(const std::string& url, const DownloadLimits& limits, std::stop_token stop);
+// What the server calls the content of this URL as it is now, from a HEAD request (RFC 9110 section 8.8): its ETag,
+// quotes included, else its Last-Modified; empty where it names neither, or only a Last-Modified so recent that the
+// content may change without it: less than a minute before the server's Date, or where there is no Date. Redirects,
+// limits and errors as for download().
+Result<std::string> validator(const std::string& url, const DownloadLimits& limits, std::stop_token stop);
 
 }  // namespace hearth::util

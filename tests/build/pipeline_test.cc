@@ -51,9 +51,21 @@ class PipelineTest : public testing::Test {
     console.log = [&](std::string_view bytes) { log_ += bytes; };
     console.diagnostics = [&](std::string_view line) { (diagnostics_ += line) += '\n'; };
     const Report report = run(options_, console, fake_surroundings(faulty_, script, kNow), std::move(stop)).report;
-    const fs::path slot = temp_.path() / "work/apps/demo/0";
-    EXPECT_FALSE(fs::exists(slot)) << "nothing may be left of a build";
+    EXPECT_EQ(store_hangs_, fs::exists(slot())) << "nothing may be left of a build that does not hang";
     return report;
+  }
+
+  fs::path slot() const { return temp_.path() / "work/apps/demo/0"; }
+
+  void hang() {
+    store_hangs_ = true;
+    faulty_.hang();
+  }
+  // Lets go what hung, and waits until it has tidied up.
+  void resume() {
+    faulty_.resume();
+    store_hangs_ = false;
+    while (fs::exists(slot())) std::this_thread::yield();
   }
 
   static sandbox::Exit fill_cache(const Call& call) {
@@ -76,6 +88,7 @@ class PipelineTest : public testing::Test {
   std::string log_;
   std::string diagnostics_;
   std::vector<std::string> calls_;
+  bool store_hangs_ = false;
 };
 
 TEST_F(PipelineTest, BuildsAndPublishes) {
@@ -178,6 +191,58 @@ TEST_F(PipelineTest, ALateRestoreIsAColdBuild) {
   EXPECT_THAT(log_, HasSubstr("Restoring the cache took too long"));
 }
 
+TEST_F(PipelineTest, ARestoreWithoutProgressIsAColdBuild) {
+  ASSERT_FALSE(build(fill_cache).failure);
+  options_.restore_deadline = std::chrono::hours(1);
+  options_.stall_timeout = std::chrono::milliseconds(20);
+  options_.publish = Publish::no;
+  options_.cache = CacheMode::read_only;
+  faulty_.stall();
+  const Report report = build([&](const Call& call) -> sandbox::Exit {
+    EXPECT_TRUE(fs::is_empty(call.cache));
+    return {};
+  });
+  EXPECT_FALSE(report.failure) << report.failure->message;
+  EXPECT_EQ("late", report.restore.outcome);
+  EXPECT_THAT(log_, HasSubstr("Restoring the cache made no progress for 20 ms: this build starts cold"));
+}
+
+TEST_F(PipelineTest, AStoreThatHangsDoesNotHoldTheBuildUp) {
+  ASSERT_FALSE(build(fill_cache).failure);
+  options_.restore_deadline = std::chrono::hours(1);
+  options_.stall_timeout = std::chrono::milliseconds(20);
+  options_.publish = Publish::no;
+  options_.cache = CacheMode::read_only;
+  hang();
+  const Report report = build([&](const Call& call) -> sandbox::Exit {
+    EXPECT_TRUE(fs::is_empty(call.cache));
+    return {};
+  });
+  EXPECT_FALSE(report.failure) << report.failure->message;
+  EXPECT_EQ("late", report.restore.outcome);
+  EXPECT_THAT(log_, HasSubstr("made no progress for 20 ms"));
+  resume();
+}
+
+TEST_F(PipelineTest, ASaveWithoutProgressLeavesTheOldCache) {
+  ASSERT_FALSE(build(fill_cache).failure);
+  options_.save_deadline = std::chrono::hours(1);
+  options_.stall_timeout = std::chrono::milliseconds(20);
+  faulty_.before_each([&](const support::Operation& operation) {
+    const bool is_cache = !operation.key.contains("/builds/");
+    if (operation.verb == Verb::put && is_cache) faulty_.stall();
+    if (!is_cache) faulty_.resume();
+  });
+  const Report report = build([](const Call& call) -> sandbox::Exit {
+    EXPECT_TRUE(util::remove_tree(call.cache).has_value());
+    return {};
+  });
+  EXPECT_FALSE(report.failure);
+  EXPECT_EQ("late", report.save.outcome);
+  EXPECT_THAT(log_, HasSubstr("Saving the cache made no progress for 20 ms; the old one stays"));
+  EXPECT_FALSE(build(expect_cache).failure);
+}
+
 TEST_F(PipelineTest, ASaveThatFailsIsAWarning) {
   std::atomic<int> puts = 0;
   faulty_.before_each([&](const support::Operation& operation) {
@@ -223,6 +288,19 @@ TEST_F(PipelineTest, ASignalAfterThePublishEndsTheSaveOnly) {
   const Report report = build(fill_cache, stop.get_token());
   EXPECT_FALSE(report.failure);
   EXPECT_EQ("late", report.save.outcome);
+}
+
+TEST_F(PipelineTest, ATestRunCompilesTestsAndPublishesNothing) {
+  ASSERT_TRUE(util::write_file(temp_.path() / "packs/one/bin/test", "#!/bin/sh\n", 0755).has_value());
+  options_.purpose = buildpack::Purpose::test;
+  options_.publish = Publish::no;
+  options_.cache = CacheMode::read_only;
+  const Report report = build([](const Call&) { return sandbox::Exit{}; });
+  EXPECT_FALSE(report.failure) << report.failure->message;
+  EXPECT_EQ("test", calls_.back());
+  EXPECT_THAT(log_, HasSubstr("Tests passed"));
+  EXPECT_FALSE(report.slug);
+  EXPECT_EQ(0U, report.store.put);
 }
 
 TEST_F(PipelineTest, GarbageFromReleaseFailsTheBuild) {

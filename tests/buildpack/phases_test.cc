@@ -94,7 +94,7 @@ TEST_F(Phases, WhatIsNoBuildpackIsNamedWithTheRemedy) {
 
 TEST_F(Phases, CompileGetsTheThreeDirectoriesAndTheMergedStreamsInOrder) {
   const auto pack = make("p", {{"bin/compile", "echo \"$# $1 $2 $3\"; echo err >&2; echo out; exit 3"}});
-  const auto exit = compile(*context_, pack, {}, into(output_), {});
+  const auto exit = compile(*context_, pack, Purpose::deploy, {}, into(output_), {});
   ASSERT_TRUE(exit);
   EXPECT_EQ(exit->code, 3);
   EXPECT_EQ(output_, fmt::format("3 {0}/build {0}/cache {0}/env\nerr\nout\n", root().string()));
@@ -102,7 +102,7 @@ TEST_F(Phases, CompileGetsTheThreeDirectoriesAndTheMergedStreamsInOrder) {
 
 TEST_F(Phases, CompileSeesTheEnvironmentAndNothingElse) {
   ::setenv("HEARTH_TEST_SECRET", "x", 1);
-  ASSERT_TRUE(compile(*context_, make("p", {{"bin/compile", "env"}}), {}, into(output_), {}));
+  ASSERT_TRUE(compile(*context_, make("p", {{"bin/compile", "env"}}), Purpose::deploy, {}, into(output_), {}));
   EXPECT_THAT(output_, HasSubstr("STACK=s\n"));
   EXPECT_THAT(output_, Not(HasSubstr("HEARTH_TEST_SECRET")));
   EXPECT_THAT(output_, Not(HasSubstr("hearth_")));
@@ -113,14 +113,14 @@ TEST_F(Phases, ExportsOfEarlierBuildpacksAreSourcedInOrder) {
   const auto none = make("none", {});
   const auto second = make("second", {{"export", "export B=$((A + 1)) ORDER=$ORDER,second; unset hearth_none; false"}});
   const auto pack = make("p", {{"bin/compile", "echo $A $B $D $ORDER $#"}, {"export", "export A=own"}});
-  ASSERT_TRUE(compile(*context_, pack, {first, none, second}, into(output_), {}));
+  ASSERT_TRUE(compile(*context_, pack, Purpose::deploy, {first, none, second}, into(output_), {}));
   EXPECT_EQ(output_, "noise\n1 2 4 first,second 3\n");
 }
 
 TEST_F(Phases, NamesAreNeverReadAsShell) {
   const auto odd = make("$(touch pwned) ; `touch pwned` \"'", {{"export", "export ODD=1"}});
   const auto pack = make("' $ODD", {{"bin/compile", "echo $ODD"}});
-  ASSERT_TRUE(compile(*context_, pack, {odd}, into(output_), {}));
+  ASSERT_TRUE(compile(*context_, pack, Purpose::deploy, {odd}, into(output_), {}));
   EXPECT_EQ(output_, "1\n");
   EXPECT_FALSE(std::filesystem::exists(root() / "build/pwned"));
 }
@@ -128,8 +128,40 @@ TEST_F(Phases, NamesAreNeverReadAsShell) {
 TEST_F(Phases, ScriptsWithoutAnInterpreterLineRunAsAShellWould) {
   const auto pack = make("p", {});
   write(pack.directory / "bin/compile", "echo plain $#\n");
-  ASSERT_TRUE(compile(*context_, pack, {}, into(output_), {}));
+  ASSERT_TRUE(compile(*context_, pack, Purpose::deploy, {}, into(output_), {}));
   EXPECT_EQ(output_, "plain 3\n");
+}
+
+TEST_F(Phases, ForTestsATestCompileIsUsedWhereThereIsOne) {
+  const auto with = make("with", {{"bin/compile", "echo compile"}, {"bin/test-compile", "echo test-compile $#"}});
+  const auto without = make("without", {{"bin/compile", "echo compile"}});
+  EXPECT_EQ(compile_script(with, Purpose::test), "bin/test-compile");
+  EXPECT_EQ(compile_script(with, Purpose::deploy), "bin/compile");
+  EXPECT_EQ(compile_script(without, Purpose::test), "bin/compile");
+  ASSERT_TRUE(compile(*context_, with, Purpose::test, {}, into(output_), {}));
+  ASSERT_TRUE(compile(*context_, without, Purpose::test, {}, into(output_), {}));
+  EXPECT_EQ(output_, "test-compile 3\ncompile\n");
+  chmod((with.directory / "bin/test-compile").c_str(), 0644);
+  const auto refused = compile(*context_, with, Purpose::test, {}, into(output_), {});
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, HasSubstr("bin/test-compile of buildpack with (here) is not executable"));
+}
+
+TEST_F(Phases, TestsRunWithTheProfileAndTheirExitCodeIsHandedOn) {
+  const auto pack = make("p", {{"bin/test", "echo \"$# $1 $2 $A $PWD\"; exit 5"}});
+  context_->environment.emplace_back("HOME", context_->paths.build.string());
+  write(root() / "build/.profile.d/a.sh", "export A=1; set -- junk\n");
+  EXPECT_TRUE(*has_tests(pack));
+  EXPECT_FALSE(*has_tests(make("none", {})));
+  const auto exit = test(*context_, pack, into(output_), {});
+  ASSERT_TRUE(exit);
+  EXPECT_EQ(exit->code, 5);
+  EXPECT_EQ(output_, fmt::format("2 {0}/build {0}/env 1 {0}/build\n", root().string()));
+  output_.clear();
+  ASSERT_TRUE(run_line(*context_, "echo \"$A\" | tr 1 2", into(output_), {}));
+  EXPECT_EQ(output_, "2\n");
+  chmod((pack.directory / "bin/test").c_str(), 0644);
+  EXPECT_EQ(has_tests(pack).error().kind, ErrorKind::invalid);
 }
 
 TEST_F(Phases, HooksRunInTheBuildDirectoryWithExports) {

@@ -108,6 +108,23 @@ TEST(Lists, AppJson) {
   EXPECT_FALSE(parse_app_json(std::string(500'000, '[')));
 }
 
+TEST(Lists, AppJsonForTests) {
+  const std::string both = R"({"buildpacks": ["a"], "environments": {"test": {"buildpacks": [{"url": "b"}]}}})";
+  EXPECT_THAT(*parse_app_json(both, Purpose::deploy), ElementsAre("a"));
+  EXPECT_THAT(*parse_app_json(both, Purpose::test), ElementsAre("b"));
+  EXPECT_THAT(*parse_app_json(R"({"buildpacks": ["a"], "environments": 1})", Purpose::test), ElementsAre("a"));
+  const auto settings = parse_test_settings(
+      R"({"env": {"A": "1", "B": {"value": "2"}, "C": {"generator": "secret"}}, "scripts": {"test": "t", "test-setup": "s"},
+          "environments": {"test": {"env": {"A": "3"}, "scripts": {"test": "u"}}}})");
+  ASSERT_TRUE(settings);
+  EXPECT_THAT(settings->env, ElementsAre(testing::Pair("A", "3"), testing::Pair("B", "2")));
+  EXPECT_EQ(settings->setup, "s");
+  EXPECT_EQ(settings->test, "u");
+  EXPECT_EQ(parse_test_settings("{}")->test, "");
+  EXPECT_FALSE(parse_test_settings(R"({"scripts": {"test": 1}})"));
+  EXPECT_FALSE(parse_test_settings("[]"));
+}
+
 TEST(Lists, ProjectToml) {
   EXPECT_THAT(*parse_project_toml("[project]\nid = \"x\"\n"), IsEmpty());
   EXPECT_THAT(

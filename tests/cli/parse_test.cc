@@ -36,6 +36,7 @@ class Variable {
 TEST(Parse, AcceptsEachCommand) {
   EXPECT_TRUE(parse({"build", ".", "--app", "blog"}, {}).run);
   EXPECT_TRUE(parse({"build", "-", "--app=blog", "--slug", "-"}, {}).run);
+  EXPECT_TRUE(parse({"test", ".", "--app", "blog", "--cache", "on"}, {}).run);
   EXPECT_TRUE(parse({"run", "blog"}, {}).run);
   EXPECT_TRUE(parse({"run", "blog", "web", "--port", "8080", "--", "--not-ours", "-x"}, {}).run);
   EXPECT_TRUE(parse({"cache", "save", "dir", "--app", "blog"}, {}).run);
@@ -43,8 +44,11 @@ TEST(Parse, AcceptsEachCommand) {
 }
 
 TEST(Parse, HelpHasExamplesAndSucceeds) {
-  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
-           {"build", "--help"}, {"run", "-h"}, {"cache", "save", "--help"}, {"cache", "restore", "--help"}}) {
+  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{{"build", "--help"},
+                                                                                     {"test", "--help"},
+                                                                                     {"run", "-h"},
+                                                                                     {"cache", "save", "--help"},
+                                                                                     {"cache", "restore", "--help"}}) {
     const Parsed help = parse(words, {});
     EXPECT_FALSE(help.run);
     EXPECT_EQ(help.exit_code, 0);
@@ -105,6 +109,11 @@ TEST(Parse, VariablesOfFlagsAreChecked) {
   const Variable variable("HEARTH_CACHE", "sometimes");
   EXPECT_THAT(refusal({"build", ".", "--app", "blog"}), HasSubstr("on|off|read-only|refresh"));
   EXPECT_TRUE(parse({"build", ".", "--app", "blog", "--cache", "off"}, {}).run) << "the flag wins";
+  EXPECT_THAT(refusal({"test", ".", "--app", "blog"}), HasSubstr("on|off|read-only|refresh"));
+  EXPECT_TRUE(parse({"run", "blog"}, {}).run) << "it has no such setting";
+  const Variable deadline("HEARTH_RESTORE_DEADLINE", "soon");
+  EXPECT_THAT(refusal({"cache", "restore", "dir", "--app", "blog"}), HasSubstr("soon"));
+  EXPECT_TRUE(parse({"run", "blog"}, {}).run);
 }
 
 TEST(Options, ListsTakeOneValueAFlagAndLinesOfTheirVariable) {

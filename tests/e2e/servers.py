@@ -61,6 +61,10 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
             self.send_header("ETag", self.server.entity_tags[self.path])
         super().end_headers()
 
+    def send_header(self, keyword, value):
+        if keyword != "Last-Modified" or not self.server.no_times:
+            super().send_header(keyword, value)
+
     def do_POST(self):
         self.server.requests.append(self.path)
         if self.headers.get("Transfer-Encoding") == "chunked":
@@ -113,10 +117,11 @@ def make_certificate(directory):
 class FileServer:
     """Serves a directory over HTTP. `smart`: repositories NAME.git by git's smart protocol, else as plain files.
 
-    With `certificate` (a pair as make_certificate returns it) it speaks TLS.
+    With `certificate` (a pair as make_certificate returns it) it speaks TLS. It names an ETag only where entity_tags has
+    one, and a file's Last-Modified unless `no_times`.
     """
 
-    def __init__(self, directory, smart=False, certificate=None):
+    def __init__(self, directory, smart=False, certificate=None, no_times=False):
         directory = str(directory)
         self._server = http.server.ThreadingHTTPServer(
             ("127.0.0.1", 0), lambda *arguments: _Handler(*arguments, directory=directory))
@@ -126,6 +131,7 @@ class FileServer:
         self._server.requests = []
         self._server.redirects = {}
         self._server.entity_tags = {}
+        self._server.no_times = no_times
         self.port = self._server.server_address[1]
         if certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -155,16 +161,16 @@ class FileServer:
 
 
 @contextlib.contextmanager
-def ssh_server(directory, user="root"):
+def ssh_server(directory, address="127.0.0.1", port=None):
     """An sshd with a key that may log in; yields (port, the private key's text, a known_hosts line, the process)."""
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     directory.chmod(0o700)
     for name in ("host", "user"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(directory / name)], check=True)
-    port = free_port()
+    port = port or free_port()
     (directory / "sshd_config").write_text(
-        f"ListenAddress 127.0.0.1:{port}\nHostKey {directory}/host\nPidFile {directory}/pid\n"
+        f"ListenAddress {address}:{port}\nHostKey {directory}/host\nPidFile {directory}/pid\n"
         f"AuthorizedKeysFile {directory}/user.pub\nStrictModes no\nUsePAM no\nPermitRootLogin prohibit-password\n"
         "PasswordAuthentication no\nKbdInteractiveAuthentication no\n")
     with contextlib.suppress(PermissionError):
@@ -175,8 +181,9 @@ def ssh_server(directory, user="root"):
                                    stdin=subprocess.DEVNULL)
     try:
         eventually(lambda: process.poll() is not None or "listening" in (directory / "log").read_text(), "sshd starts", 10)
-        host = (directory / "host.pub").read_text().split()
-        yield port, (directory / "user").read_text(), f"[127.0.0.1]:{port} {host[0]} {host[1]}\n", process
+        kind, host = (directory / "host.pub").read_text().split()[:2]
+        known = address if port == 22 else f"[{address}]:{port}"
+        yield port, (directory / "user").read_text(), f"{known} {kind} {host}\n", process
     finally:
         process.terminate()
         process.wait(timeout=10)

@@ -1,5 +1,7 @@
 """`hearth cache save` and `hearth cache restore` on a directory of one's own."""
 
+import contextlib
+import fcntl
 import os
 import shutil
 
@@ -87,6 +89,23 @@ class CacheCommand(EndToEnd):
         before = {path: path.read_bytes() for path in self.objects("apps/demo/cache")}
         self.assertEqual(self.save().code, 0)
         self.assertEqual({path: path.read_bytes() for path in self.objects("apps/demo/cache")}, before)
+
+    def test_a_save_without_progress_ends_and_the_old_cache_stays(self):
+        self.save()
+        (self.tree / "more").write_text("x")
+        with contextlib.ExitStack() as stack:
+            # Somebody who holds the store's locks, and does not let go.
+            for digit in "0123456789abcdef":
+                lock = stack.enter_context(open(self.store / ".hearth" / f"lock-{digit}", "a"))
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            outcome = self.save("--stall-timeout", "200ms")
+            self.assertEqual(outcome.code, 0, str(outcome))
+            self.assertIn("saving the cache made no progress for 200 ms; the old one stays", outcome.errors)
+            strict = self.hearth("cache", "save", self.tree, "--app", "demo", "--strict",
+                                 env={"HEARTH_STALL_TIMEOUT": "200ms"})
+            self.assertEqual(strict.code, 124, str(strict))
+        self.assertEqual(self.restore().code, 0)
+        self.assert_restored()
 
     def test_a_directory_that_is_not_there_cannot_be_saved(self):
         outcome = self.save(directory=self.root / "missing")

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 
 from harness import EndToEnd, buildpack_files, main, write_tree
 from servers import FileServer, commit_all, git, make_certificate
@@ -216,6 +217,32 @@ class Forms(EndToEnd):
             server.entity_tags["/pack.tgz"] = '"two"'
             self.assertEqual(self.ran(f"{server.url}/pack.tgz")[0], "second")
             self.assertEqual(len(server.requests), 2)
+
+    def pack_tarball(self, word, modified):
+        folder = self.root / "tarball" / "pack-1.0"
+        write_tree(folder, buildpack_files(compile=f'echo "ran=[{word}]"'))
+        subprocess.run(["tar", "-czf", self.served / "pack.tgz", "-C", folder.parent, folder.name], check=True)
+        os.utime(self.served / "pack.tgz", (modified, modified))
+
+    def test_a_tarball_without_an_entity_tag_is_fetched_once_for_each_time_of_modification(self):
+        with FileServer(self.served) as server:
+            self.pack_tarball("first", time.time() - 7200)
+            first, again = (self.ran(f"{server.url}/pack.tgz") for _ in range(2))
+            self.assertEqual((len(server.requests), again, first[0]), (1, first, "first"))
+            self.pack_tarball("second", time.time() - 3600)
+            self.assertEqual(self.ran(f"{server.url}/pack.tgz")[0], "second")
+            self.assertEqual(len(server.requests), 2)
+            for word in ("third", "fourth"):  # so young that the time may stand for both
+                self.pack_tarball(word, time.time() - 1)
+                self.assertEqual(self.ran(f"{server.url}/pack.tgz")[0], word)
+            self.assertEqual(len(server.requests), 4)
+
+    def test_a_tarball_that_its_server_does_not_name_is_always_fetched(self):
+        with FileServer(self.served, no_times=True) as server:
+            for word in ("first", "second", "second"):
+                self.pack_tarball(word, time.time() - 7200)
+                self.assertEqual(self.ran(f"{server.url}/pack.tgz")[0], word)
+            self.assertEqual(len(server.requests), 3)
 
     def test_one_that_is_not_there_is_named(self):
         with FileServer(self.served) as server:

@@ -131,16 +131,31 @@ TEST_F(Http, ATarballIsUnpackedWithoutItsSoleFolder) {
   EXPECT_FALSE(fetch::fetch_tarball(bad, dir_->path() / "out2", {}, {}));
 }
 
-TEST_F(Http, TheEntityTagIsWhatTheServerSays) {
-  const std::string tagged = "HTTP/1.1 200 OK\r\nETag: \"v1\"\r\nContent-Length: 0\r\n\r\n";
-  test::HttpServer server(test::HttpServer::Answers{{"/tagged", tagged},
+std::string answer(const std::string& headers) {
+  return "HTTP/1.1 200 OK\r\n" + headers + "Content-Length: 0\r\n\r\n";
+}
+
+TEST_F(Http, TheValidatorIsWhatTheServerCallsTheContent) {
+  const std::string tag = "ETag: \"v1\"\r\n";
+  const std::string modified = "Last-Modified: Sat, 01 Jun 2024 10:00:00 GMT\r\n";
+  const std::string later = "Date: Sat, 01 Jun 2024 10:01:00 GMT\r\n";
+  const std::string soon = "Date: Sat, 01 Jun 2024 10:00:59 GMT\r\n";
+  const std::string earlier = "Date: Sat, 01 Jun 2024 09:00:00 GMT\r\n";
+  test::HttpServer server(test::HttpServer::Answers{{"/tagged", answer(tag + modified + later)},
                                                     {"/moved", test::HttpServer::status(302, "Location: /tagged\r\n")},
+                                                    {"/old", answer(modified + later)},
+                                                    {"/new", answer(modified + soon)},
+                                                    {"/ahead", answer(modified + earlier)},
+                                                    {"/undated", answer(modified)},
+                                                    {"/odd", answer("Last-Modified: yesterday\r\n" + later)},
                                                     {"/plain", test::HttpServer::ok("")},
                                                     {"/gone", test::HttpServer::status(404)}});
-  EXPECT_EQ(entity_tag(server.url("/tagged"), {}, {}).value(), "\"v1\"");
-  EXPECT_EQ(entity_tag(server.url("/moved"), {}, {}).value(), "\"v1\"");
-  EXPECT_EQ(entity_tag(server.url("/plain"), {}, {}).value(), "");
-  EXPECT_EQ(entity_tag(server.url("/gone"), {}, {}).error().kind, ErrorKind::not_found);
+  const auto said = [&](const std::string& path) { return validator(server.url(path), {}, {}).value(); };
+  EXPECT_EQ(said("/tagged"), "\"v1\"");
+  EXPECT_EQ(said("/moved"), "\"v1\"");
+  EXPECT_EQ(said("/old"), "Sat, 01 Jun 2024 10:00:00 GMT");
+  for (const char* path : {"/new", "/ahead", "/undated", "/odd", "/plain"}) EXPECT_EQ(said(path), "") << path;
+  EXPECT_EQ(validator(server.url("/gone"), {}, {}).error().kind, ErrorKind::not_found);
 }
 
 }  // namespace

@@ -74,9 +74,15 @@ void FaultyStore::stall() {
   stalled_ = true;
 }
 
+void FaultyStore::hang() {
+  const std::scoped_lock lock(mutex_);
+  hanging_ = true;
+}
+
 void FaultyStore::resume() {
   const std::scoped_lock lock(mutex_);
   stalled_ = false;
+  hanging_ = false;
   changed_.notify_all();
 }
 
@@ -148,6 +154,7 @@ Result<void> FaultyStore::begin(Verb verb, const std::string& key, const std::st
     in_hook = false;
   }
   std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return !hanging_; });
   if (stalled_) {
     if (!stop.stop_possible()) return no_answer();
     if (!changed_.wait(lock, stop, [&] { return !stalled_; })) {

@@ -53,6 +53,8 @@ class FaultyStore : public store::ObjectStore {
   // Every operation waits until its token fires, and is cancelled then (a token that cannot fire: unavailable at once).
   // `resume` lets the waiting ones go on.
   void stall();
+  // The same, but their tokens do not help: as a system call that does not return.
+  void hang();
   void resume();
 
   // Called before each operation, in its thread, without any lock: another writer may act there, on the inner store.
@@ -88,6 +90,7 @@ class FaultyStore : public store::ObjectStore {
   std::condition_variable_any changed_;
   bool dead_ = false;
   bool stalled_ = false;
+  bool hanging_ = false;
   std::optional<std::uint64_t> survivors_;
   LastMutation last_ = LastMutation::lost;
   std::uint64_t mutations_ = 0;
