@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,7 +15,9 @@ namespace {
 Result<void> load_content(const std::filesystem::path& root, Loaded& entry) {
   const std::filesystem::path path = root / entry.node.path;
   if (S_ISREG(entry.node.status.st_mode) && entry.first.empty()) {
-    entry.content = TRY(util::read_file(path));
+    const util::Fd fd = TRY(util::open_file(path, O_RDONLY | O_NOFOLLOW));
+    entry.content.resize(static_cast<std::size_t>(entry.node.status.st_size));
+    entry.content.resize(TRY(util::read_full(fd.get(), std::as_writable_bytes(std::span(entry.content)))));
   } else if (S_ISLNK(entry.node.status.st_mode)) {
     std::array<char, PATH_MAX> target{};
     const ssize_t bytes = ::readlink(path.c_str(), target.data(), target.size());
