@@ -8,12 +8,16 @@ import shutil
 import subprocess
 import sys
 
+import corpus_apt
 import corpus_node
+import corpus_objects
 import corpus_synthetic
 
 PINS = pathlib.Path(__file__).resolve().parent.parent / "corpora"
 KINDS = {
     "node": corpus_node.build,
+    "apt": corpus_apt.build,
+    "objects": corpus_objects.build,
     "tiny": corpus_synthetic.build_tiny,
     "large": corpus_synthetic.build_large,
 }
