@@ -59,10 +59,15 @@ class Measuring:
                 subprocess.run([str(self.limits), "read", str(directory)], check=True, stdout=subprocess.DEVNULL)
 
 
+# Where Hearth's local store keeps its locks: empty files, and no objects.
+NO_OBJECTS = ".hearth"
+
+
 def content_of(directory):
-    """{path: (size, mtime in ns)} of the files below it."""
+    """{path: (size, mtime in ns)} of the objects below it."""
     found = {}
-    for folder, _, files in os.walk(directory):
+    for folder, folders, files in os.walk(directory):
+        folders[:] = [name for name in folders if name != NO_OBJECTS]
         for name in files:
             status = os.lstat(os.path.join(folder, name))
             found[os.path.join(folder, name)] = (status.st_size, status.st_mtime_ns)
