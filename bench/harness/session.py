@@ -38,7 +38,7 @@ class Session:
             with operations.Round(self, corpus, left, number, wanted) as one:
                 one.run()
             slow = self._slow(name)
-            left = [tool for tool in left if tool.name not in slow]
+            left = [tool for tool in left if tool.reference or tool.name not in slow]
             print(f"{name}: round {number + 1} of {rounds}, {time.monotonic() - begun:.0f} s", file=sys.stderr)
 
     def record(self, one, operation, tool, result):
@@ -48,8 +48,7 @@ class Session:
     def _slow(self, corpus):
         """Peers for which once has to be enough."""
         return {record["tool"] for record in self.records
-                if record["corpus"] == corpus and record["tool"] != "hearth"
-                and record["seconds"] > operations.SLOW_SECONDS}
+                if record["corpus"] == corpus and record["seconds"] > operations.SLOW_SECONDS}
 
     def results(self):
         return {"version": 1, "machine": machine.describe(), "corpora": self.about, "records": self.records}

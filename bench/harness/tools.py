@@ -16,6 +16,7 @@ class Tool:
     programs = ()        # without which it is left out
     repeats = True       # whether a second save of the same is something else than the first
     restores_over = False
+    reference = False    # what goals are stated in takes part in every round, however slow it is
 
     def prepare(self, place):
         """What is done once for a store, and is not measured."""
@@ -34,6 +35,7 @@ class Tool:
 
 class Hearth(Tool):
     name = title = HEARTH
+    reference = True
     restores_over = True
 
     def __init__(self, binary):
@@ -68,6 +70,7 @@ class Hearth(Tool):
 class TarZstd(Tool):
     name = "tar-zstd"
     title = "tar + `zstd -T0`"
+    reference = True
     programs = ("tar", "zstd")
     repeats = False
 
@@ -148,6 +151,7 @@ class Borg(Tool):
 class Rsync(Tool):
     name = "rsync"
     title = "rsync -a"
+    reference = True
     programs = ("rsync",)
     restores_over = True
 
