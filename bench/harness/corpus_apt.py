@@ -4,6 +4,8 @@ import subprocess
 
 import debian
 
+VERSION = 1
+
 
 def build(pins, corpus):
     """v2 has two packages more, and one less."""

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 
+VERSION = 1
 GZIP = b"\x1f\x8b"
 
 

@@ -8,6 +8,7 @@ import pathlib
 
 import debian
 
+VERSION = 1
 CONFIGURATIONS = {"debug": ["-O0", "-g3"], "checked": ["-O1", "-g"], "release": ["-O2", "-g"], "small": ["-Os", "-g"]}
 # One in so many objects is built anew for v2: 1 % of all files.
 REBUILT = 25

@@ -5,6 +5,7 @@ import random
 import shutil
 import subprocess
 
+VERSION = 1
 MIB = 1 << 20
 LARGE_BYTES = 1 << 30
 OVERWRITTEN = 64 << 10

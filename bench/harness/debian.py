@@ -5,6 +5,9 @@ import re
 import subprocess
 import sys
 
+# apt's own user may not write where we do.
+AS_OURSELVES = ("-o", "APT::Sandbox::User=root")
+
 
 def download(pins, directory):
     """Puts the .deb of each "name=version" there. A version that the mirror has no more is replaced, and that is said."""
@@ -19,7 +22,7 @@ def fetch_sources(pins, directory):
     source_list.write_text("\n".join(_as_source(path.read_text()) for path in _sources("*.sources") or _sources("*.list")))
     options = ["-o", f"Dir::Etc::SourceList={source_list}", "-o", "Dir::Etc::SourceParts=-",
                "-o", f"Dir::State::Lists={own}/lists"]
-    subprocess.run(["apt-get", "-q", *options, "update"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["apt-get", "-q", *AS_OURSELVES, *options, "update"], check=True, stdout=subprocess.DEVNULL)
     _apt("source", "source", pins, directory, options)
 
 
@@ -43,8 +46,7 @@ def _apt(what, command, pins, directory, options):
 
 
 def _run(command, pins, directory, options):
-    # Not as apt's own user, who may not write here.
-    return subprocess.run(["apt-get", "-q", *options, "-o", "APT::Sandbox::User=root", command, *pins], cwd=directory,
+    return subprocess.run(["apt-get", "-q", *AS_OURSELVES, *options, command, *pins], cwd=directory,
                           text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 

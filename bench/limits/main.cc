@@ -1,5 +1,6 @@
 // hearth_limits stat|hash|create|difference|read …: what the machine can do, for the benchmark to compare with.
 // Prints one JSON object; "seconds" is the part that counts, without what is loaded into memory before it.
+// generate and generate-file make what is measured, and print nothing.
 #include <fcntl.h>
 #include <openssl/evp.h>
 #include <unistd.h>
@@ -8,6 +9,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 
 #include "limits/tree.h"
 #include "util/file.h"
@@ -110,7 +112,13 @@ Result<void> run(std::span<char*> arguments) {
   if (what == "read") return timed([&] { return read_all(root, Digesting::no); });
   if (what == "create" && arguments.size() == 4) return create(root, arguments[3]);
   if (what == "difference" && arguments.size() == 4) return write_difference(root, arguments[3]);
-  return fail(ErrorKind::invalid, "use: hearth_limits stat|hash|read DIR, or create|difference SOURCE TARGET");
+  if (what == "generate" && arguments.size() == 4) return generate(root, std::strtoull(arguments[3], nullptr, 10));
+  if (what == "generate-file" && arguments.size() == 4) {
+    return generate_file(root, std::strtoull(arguments[3], nullptr, 10));
+  }
+  return fail(ErrorKind::invalid,
+              "use: hearth_limits stat|hash|read DIR, create|difference SOURCE TARGET, generate DIR FILES, or "
+              "generate-file PATH BYTES");
 }
 
 }  // namespace

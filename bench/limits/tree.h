@@ -37,6 +37,12 @@ Result<std::vector<Loaded>> load(const std::filesystem::path& root);
 // Makes the entries below `root`, which has to exist, with their modes and mtimes; directories get theirs at the end.
 Result<void> make(const std::filesystem::path& root, const std::vector<const Loaded*>& entries);
 
+// `count` small files that look like source code; the same ones every time.
+Result<void> generate(const std::filesystem::path& root, std::size_t count);
+
+// One file of about `bytes`, every other 256 KiB of it random; the same one every time.
+Result<void> generate_file(const std::filesystem::path& path, std::uint64_t bytes);
+
 // syncfs of the file system that `path` lies on.
 Result<void> sync_file_system(const std::filesystem::path& path);
 
