@@ -1,7 +1,7 @@
 #include "cache/assemble.h"
 
 #include <algorithm>
-#include <string_view>
+#include <string>
 #include <utility>
 
 namespace hearth::cache {
@@ -14,36 +14,39 @@ bool left_out(const SaveState& state, std::uint32_t index) {
   const Planned& planned = state.plan.entries[index];
   if (planned.source == Source::link) return left_out(state, planned.target);
   const std::uint32_t slot = state.content[index];
-  return slot != kNone && state.contents[slot].state != Content::State::good;
+  return slot != kNone && state.contents.files[slot].state != Content::State::good;
 }
 
 // Blocks of the base by their index, new ones by their id.
 std::span<const Extent> extents_of(const SaveState& state, std::uint32_t index) {
   const Planned& planned = state.plan.entries[index];
-  if (const std::uint32_t slot = state.content[index]; slot != kNone) return state.contents[slot].extents;
+  if (const std::uint32_t slot = state.content[index]; slot != kNone)
+    return state.contents.extents_of(state.contents.files[slot]);
   if (planned.source != Source::base) return {};
   return content_of(state.base.manifest, planned.base);
 }
 
-std::string_view link_target(const SaveState& state, const Planned& planned) {
-  return planned.source == Source::link ? std::string_view(state.found[planned.target].path) : std::string_view();
+Path link_target(const SaveState& state, const Planned& planned) {
+  return planned.source == Source::link ? state.found[planned.target].path : Path();
 }
 
 bool same_as_base(const SaveState& state, std::uint32_t index) {
   const Planned& planned = state.plan.entries[index];
   const Entry before = state.base.manifest.entries[planned.base];
   if (!same_metadata(state.found[index], planned, link_target(state, planned), before)) return false;
-  return planned.source != Source::disk || state.contents[state.content[index]].same_as_base;
+  return planned.source != Source::disk || state.contents.files[state.content[index]].same_as_base;
 }
 
-Entry make_entry(const SaveState& state, std::uint32_t index, std::span<const Extent> extents) {
-  const FoundEntry& found = state.found[index];
+// `target` keeps the text of a hard link's.
+Entry make_entry(const SaveState& state, std::uint32_t index, std::span<const Extent> extents, std::string& target) {
+  const FoundEntry found = state.found[index];
   const Planned& planned = state.plan.entries[index];
   Entry entry;
   entry.path = found.path;
   entry.kind = kind_of(found, planned);
   if (entry.kind == EntryKind::hard_link) {
-    entry.target = link_target(state, planned);
+    target = link_target(state, planned).text();
+    entry.target = target;
     return entry;
   }
   entry.mtime = found.status.mtime;
@@ -111,7 +114,8 @@ Changes compare(const SaveState& state) {
     if (left_out(state, index)) continue;
     const Planned& planned = state.plan.entries[index];
     ++changes.entries;
-    if (kind_of(state.found[index], planned) == EntryKind::file) changes.bytes += state.found[index].status.size;
+    const FoundEntry found = state.found[index];
+    if (kind_of(found, planned) == EntryKind::file) changes.bytes += found.status.size;
     if (planned.base == kNone) {
       ++changes.added;
     } else {
@@ -142,6 +146,7 @@ Manifest assemble(const SaveState& state, const WrittenBlocks& written) {
   numbering.add_blocks_to(manifest);
   manifest.entries.reserve(state.found.size());
   std::vector<Extent> extents;
+  std::string target;
   for (std::uint32_t index = 0; index < state.found.size(); ++index) {
     if (left_out(state, index)) continue;
     const std::span<const Extent> own = extents_of(state, index);
@@ -149,7 +154,7 @@ Manifest assemble(const SaveState& state, const WrittenBlocks& written) {
     for (Extent& extent : extents) {
       if (extent.block != kHole) extent.block = numbering.number(extent.block);
     }
-    manifest.entries.add(make_entry(state, index, extents));
+    manifest.entries.add(make_entry(state, index, extents, target));
   }
   return manifest;
 }
@@ -159,7 +164,7 @@ std::vector<FileStatus> file_statuses(const SaveState& state) {
   files.reserve(state.found.size());
   for (std::uint32_t index = 0; index < state.found.size(); ++index) {
     if (left_out(state, index)) continue;
-    const FileStatus& status = state.found[index].status;
+    const FileStatus status = state.found.status(index);
     files.push_back(status.is_file() ? status : FileStatus());
   }
   return files;

@@ -16,11 +16,11 @@ namespace hearth::cache {
 // Everything that a save knows once all content has been read.
 struct SaveState {
   FileStatus root;
-  std::span<const FoundEntry> found;
+  const Listing& found;
   const SavePlan& plan;
   const Base& base;
   std::span<const std::uint32_t> content;  // by found entry: index into `contents`, or kNone
-  std::span<const Content> contents;
+  const Contents& contents;
 };
 
 struct Changes {

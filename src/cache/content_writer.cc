@@ -19,17 +19,11 @@ constexpr std::uint64_t kPieceBytes = kBlockTarget;
 // Batches of tiny files end here.
 constexpr std::size_t kBatchFiles = 512;
 constexpr int kPasses = 3;
+// Equal to no extent of a manifest.
+constexpr Extent kNotInBase{kNone - 1, 0, 0};
 
 bool is_local(ErrorKind kind) {
   return kind == ErrorKind::denied || kind == ErrorKind::io || kind == ErrorKind::not_found;
-}
-
-void append_hole(std::vector<Extent>& extents, std::uint64_t length) {
-  if (!extents.empty() && extents.back().block == kHole) {
-    extents.back().length += length;
-  } else {
-    extents.push_back({kHole, 0, length});
-  }
 }
 
 }  // namespace
@@ -49,6 +43,8 @@ struct ContentWriter::Batch {
 
 struct ContentWriter::ReadPart {
   std::uint32_t job = 0;
+  bool is_first = true;  // of its file
+  bool is_last = true;
   FilePart content;
   std::vector<util::Digest> digests;  // of the data stretches
   std::string warning;                // why it could not be read
@@ -70,9 +66,10 @@ struct ContentWriter::Reader {
 ContentWriter::ContentWriter(const ContentRequest& request, Warnings& warnings)
     : request_(request), warnings_(warnings), next_block_(static_cast<std::uint32_t>(request.base.blocks.size())) {}
 
-Result<std::vector<Content>> ContentWriter::run(std::span<const ContentJob> jobs, const std::stop_token& stop) {
+Result<Contents> ContentWriter::run(std::span<const ContentJob> jobs, const std::stop_token& stop) {
   jobs_ = jobs;
-  contents_.assign(jobs.size(), {});
+  contents_.files.assign(jobs.size(), {});
+  contents_.extents.reserve(jobs.size());
   std::vector<std::uint32_t> todo(jobs.size());
   std::iota(todo.begin(), todo.end(), 0);
   for (int left = kPasses; left > 0 && !todo.empty(); --left) {
@@ -80,7 +77,7 @@ Result<std::vector<Content>> ContentWriter::run(std::span<const ContentJob> jobs
     todo = settle(todo);
   }
   for (const std::uint32_t job : todo) {
-    contents_[job] = {.state = Content::State::left_out, .same_as_base = false, .extents = {}, .in_base = {}};
+    contents_.files[job].state = Content::State::left_out;
     warnings_.add(
         fmt::format("left out of the cache: {} (it changes all the time)", request_.found[jobs_[job].found].path));
   }
@@ -125,7 +122,7 @@ std::optional<ContentWriter::Batch> ContentWriter::next_batch() {
   std::uint64_t bytes = 0;
   while (!queue_.empty() && batch.parts.size() < kBatchFiles) {
     const std::uint32_t job = queue_.front();
-    const std::uint64_t size = request_.found[jobs_[job].found].status.size;
+    const std::uint64_t size = request_.found.status(jobs_[job].found).size;
     const std::uint64_t length = std::min(size - queue_offset_, kPieceBytes);
     if (!batch.parts.empty() && bytes + length > kPieceBytes) break;
     batch.parts.push_back({job, queue_offset_, length});
@@ -141,12 +138,20 @@ std::optional<ContentWriter::Batch> ContentWriter::next_batch() {
   return batch;
 }
 
+ContentWriter::ReadPart ContentWriter::begin(const Part& part) const {
+  const std::uint64_t size = request_.found.status(jobs_[part.job].found).size;
+  ReadPart result;
+  result.job = part.job;
+  result.is_first = part.offset == 0;
+  result.is_last = part.offset + part.length == size;
+  return result;
+}
+
 Result<ContentWriter::ReadPart> ContentWriter::read(Reader& reader, const Part& part) {
   const ContentJob& job = jobs_[part.job];
   if (job.from == ContentJob::From::base) return read_from_base(reader, part);
-  const FoundEntry& found = request_.found[job.found];
-  ReadPart result;
-  result.job = part.job;
+  const FoundEntry found = request_.found[job.found];
+  ReadPart result = begin(part);
   Result<FilePart> content = reader.files.read(found.path, found.status, part.offset, part.length);
   if (!content) {
     if (!is_local(content.error().kind)) return std::unexpected(std::move(content).error());
@@ -165,8 +170,7 @@ Result<ContentWriter::ReadPart> ContentWriter::read(Reader& reader, const Part& 
 }
 
 Result<ContentWriter::ReadPart> ContentWriter::read_from_base(Reader& reader, const Part& part) {
-  ReadPart result;
-  result.job = part.job;
+  ReadPart result = begin(part);
   std::uint64_t at = 0;
   const std::uint64_t end = part.offset + part.length;
   for (const Extent& extent : content_of(request_.base, jobs_[part.job].base)) {
@@ -200,8 +204,13 @@ std::vector<ContentWriter::FullBlock> ContentWriter::take_in(std::vector<ReadPar
 }
 
 void ContentWriter::take_in(ReadPart part, std::vector<FullBlock>& full) {
-  Content& content = contents_[part.job];
+  Content& content = contents_.files[part.job];
   const ContentJob& job = jobs_[part.job];
+  if (part.is_first) {
+    content = {};
+    content.first_extent = contents_.extents.size();
+    in_base_.clear();
+  }
   if (job.from == ContentJob::From::disk) read_bytes_ += part.content.bytes.size();
   if (!part.warning.empty()) {
     if (content.state != Content::State::left_out) warnings_.add(std::move(part.warning));
@@ -219,19 +228,30 @@ void ContentWriter::take_in(ReadPart part, std::vector<FullBlock>& full) {
   auto digest = part.digests.begin();
   for (const Stretch& stretch : part.content.stretches) {
     if (stretch.kind == Stretch::Kind::hole) {
-      append_hole(content.extents, stretch.length);
-      append_hole(content.in_base, stretch.length);
+      if (content.extents > 0 && contents_.extents.back().block == kHole) {
+        contents_.extents.back().length += stretch.length;
+        in_base_.back().length += stretch.length;
+      } else {
+        append(content, {kHole, 0, stretch.length}, {kHole, 0, stretch.length});
+      }
       continue;
     }
     std::optional<Extent> preferred;
-    if (content.in_base.size() < before.size()) preferred = before[content.in_base.size()];
+    if (in_base_.size() < before.size()) preferred = before[in_base_.size()];
     const std::optional<Extent> known = request_.known.find(*digest, stretch.length, preferred);
-    content.in_base.push_back(known.value_or(kNotInBase));
     const bool take_over = known && takeable(known->block);
-    content.extents.push_back(take_over ? *known : store_chunk(*digest, rest.first(stretch.length), full));
+    append(content, take_over ? *known : store_chunk(*digest, rest.first(stretch.length), full),
+           known.value_or(kNotInBase));
     rest = rest.subspan(stretch.length);
     ++digest;
   }
+  if (part.is_last) content.same_as_base = job.base != kNone && std::ranges::equal(in_base_, before);
+}
+
+void ContentWriter::append(Content& content, const Extent& extent, const Extent& in_base) {
+  contents_.extents.push_back(extent);
+  in_base_.push_back(in_base);
+  ++content.extents;
 }
 
 bool ContentWriter::takeable(std::uint32_t block) const {
@@ -241,12 +261,14 @@ bool ContentWriter::takeable(std::uint32_t block) const {
 
 Extent ContentWriter::store_chunk(const util::Digest& digest, std::span<const std::byte> bytes,
                                   std::vector<FullBlock>& full) {
-  if (const auto found = new_chunks_.find(digest); found != new_chunks_.end()) return found->second;
+  if (const auto found = new_chunks_.find(digest); found != new_chunks_.end()) {
+    return {found->second.block, found->second.offset, bytes.size()};
+  }
   if (!raw_.empty() && raw_.size() + bytes.size() > kBlockTarget) full.push_back(cut());
   const Extent extent{next_block_, static_cast<std::uint32_t>(raw_.size()), bytes.size()};
   chunks_.push_back({digest, extent.offset, static_cast<std::uint32_t>(bytes.size())});
   raw_.insert(raw_.end(), bytes.begin(), bytes.end());
-  new_chunks_.emplace(digest, extent);
+  new_chunks_.emplace(digest, Place{extent.block, extent.offset});
   return extent;
 }
 
@@ -259,32 +281,24 @@ Result<void> ContentWriter::write(FullBlock block, const std::stop_token& stop) 
   return request_.packs.add(block.id, std::move(encoded), std::move(block.chunks), stop);
 }
 
-bool ContentWriter::same_as_base(std::uint32_t job) const {
-  const std::uint32_t entry = jobs_[job].base;
-  return entry != kNone && std::ranges::equal(contents_[job].in_base, content_of(request_.base, entry));
-}
-
 // The jobs that have to be done again.
 std::vector<std::uint32_t> ContentWriter::settle(std::span<const std::uint32_t> jobs) {
   std::vector<std::uint32_t> again;
   Directories directories(request_.root);
   for (const std::uint32_t job : jobs) {
-    Content& content = contents_[job];
-    content.same_as_base = same_as_base(job);
-    content.in_base = {};
+    Content& content = contents_.files[job];
     if (content.state != Content::State::changed) continue;
     content = {};
-    FoundEntry& found = request_.found[jobs_[job].found];
-    const Result<Directories::Handle> parent = directories.parent(found.path);
+    const Path path = request_.found[jobs_[job].found].path;
+    const Result<Directories::Place> place = directories.place_of(path);
     struct stat status{};
-    const std::string name(name_of(found.path));
-    if (!parent || ::fstatat((*parent)->get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 ||
+    if (!place || ::fstatat(place->directory->get(), place->name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 ||
         !S_ISREG(status.st_mode)) {
       content.state = Content::State::left_out;
       continue;
     }
-    found.status = file_status(status);
-    if (found.status.size > 0) again.push_back(job);
+    request_.found.renew(jobs_[job].found, file_status(status));
+    if (status.st_size > 0) again.push_back(job);
   }
   return again;
 }

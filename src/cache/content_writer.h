@@ -29,19 +29,27 @@ struct ContentJob {
   std::uint32_t base = kNone;  // the base's entry with this path
 };
 
-inline constexpr Extent kNotInBase{kNone - 1, 0, 0};
-
 struct Content {
-  enum class State { good, changed, left_out };
+  enum class State : std::uint8_t { good, changed, left_out };
   State state = State::good;
-  bool same_as_base = false;    // the base's entry has this very content
+  bool same_as_base = false;  // the base's entry has this very content
+  std::uint32_t extents = 0;  // how many
+  std::size_t first_extent = 0;
+};
+
+// What was found out about each job, packed.
+struct Contents {
+  std::vector<Content> files;   // in the order of the jobs
   std::vector<Extent> extents;  // blocks of the base by their index; new ones from Manifest::blocks.size() on
-  std::vector<Extent> in_base;  // where the base has the same bytes; kNotInBase where it has not
+
+  std::span<const Extent> extents_of(const Content& file) const {
+    return std::span(extents).subspan(file.first_extent, file.extents);
+  }
 };
 
 struct ContentRequest {
   Directories::Handle root;
-  std::span<FoundEntry> found;  // the status of a file that changed in between is renewed
+  Listing& found;  // the status of a file that changed in between is renewed
   const Manifest& base;
   const std::vector<bool>& takeable;  // by pack of the base: content may be taken over from it
   const ChunkIndex& known;
@@ -57,7 +65,7 @@ class ContentWriter {
   // Once. The result is in the order of the jobs, which are in the order of the paths. Files that vanish or cannot be
   // read, and those that change each time they are read, are left out (the latter two with a warning). All blocks were
   // handed to the pack writer. Errors: the store's, and cancelled.
-  Result<std::vector<Content>> run(std::span<const ContentJob> jobs, const std::stop_token& stop);
+  Result<Contents> run(std::span<const ContentJob> jobs, const std::stop_token& stop);
 
   std::uint64_t read_bytes() const { return read_bytes_; }
 
@@ -71,6 +79,7 @@ class ContentWriter {
   Result<void> pass(std::span<const std::uint32_t> jobs, const std::stop_token& stop);
   Result<void> work(const std::stop_token& stop);
   std::optional<Batch> next_batch();
+  ReadPart begin(const Part& part) const;
   Result<ReadPart> read(Reader& reader, const Part& part);
   Result<ReadPart> read_from_base(Reader& reader, const Part& part);
   std::vector<FullBlock> take_in(std::vector<ReadPart> parts);
@@ -78,14 +87,14 @@ class ContentWriter {
   Extent store_chunk(const util::Digest& digest, std::span<const std::byte> bytes, std::vector<FullBlock>& full);
   bool takeable(std::uint32_t block) const;
   std::vector<std::uint32_t> settle(std::span<const std::uint32_t> jobs);
-  bool same_as_base(std::uint32_t job) const;
+  void append(Content& content, const Extent& extent, const Extent& in_base);
   Result<void> write(FullBlock block, const std::stop_token& stop);
   FullBlock cut();
 
   const ContentRequest& request_;
   Warnings& warnings_;
   std::span<const ContentJob> jobs_;
-  std::vector<Content> contents_;
+  Contents contents_;
 
   std::mutex mutex_;
   std::condition_variable_any turn_changed_;
@@ -96,7 +105,13 @@ class ContentWriter {
   std::uint32_t next_block_ = 0;
   std::vector<std::byte> raw_;  // of the block that is being gathered
   std::vector<Chunk> chunks_;
-  std::unordered_map<util::Digest, Extent> new_chunks_;
+  // Of the job that is being taken in: where the base has the same bytes; kNotInBase where it has not.
+  std::vector<Extent> in_base_;
+  struct Place {
+    std::uint32_t block = 0;
+    std::uint32_t offset = 0;
+  };
+  std::unordered_map<util::Digest, Place> new_chunks_;
   std::uint64_t read_bytes_ = 0;
 };
 

@@ -36,28 +36,28 @@ class Creator {
   Creator(Directories directories, std::optional<uid_t> owner);
 
   // Only the owner can enter it until finish_directory.
-  Result<void> make_directory(std::string_view path);
+  Result<void> make_directory(const Path& path);
   // Once nothing is to be created in it or below it any more.
-  Result<void> finish_directory(std::string_view path, const Attributes& attributes);
+  Result<void> finish_directory(const Path& path, const Attributes& attributes);
 
   // A whole file of `size` bytes; what no piece covers is a hole.
-  Result<FileStatus> make_file(std::string_view path, const Attributes& attributes, std::uint64_t size,
+  Result<FileStatus> make_file(const Path& path, const Attributes& attributes, std::uint64_t size,
                                std::span<const Piece> pieces);
 
   // The same in steps, which may be taken by different threads: begin once, write the pieces in any order, finish once.
-  Result<void> begin_file(std::string_view path, std::uint64_t size);
-  Result<void> write_piece(std::string_view path, const Piece& piece);
-  Result<FileStatus> finish_file(std::string_view path, const Attributes& attributes);
+  Result<void> begin_file(const Path& path, std::uint64_t size);
+  Result<void> write_piece(const Path& path, const Piece& piece);
+  Result<FileStatus> finish_file(const Path& path, const Attributes& attributes);
 
-  Result<void> make_symlink(std::string_view path, const std::string& target, std::int64_t mtime);
+  Result<void> make_symlink(const Path& path, const std::string& target, std::int64_t mtime);
   // Another name of the finished file `existing`.
-  Result<void> make_hard_link(std::string_view path, std::string_view existing);
+  Result<void> make_hard_link(const Path& path, const Path& existing);
   // lstat.
-  Result<FileStatus> status(std::string_view path);
+  Result<FileStatus> status(const Path& path);
 
  private:
-  Result<util::Fd> open(std::string_view path, int flags, mode_t mode);
-  Result<FileStatus> finish(const util::Fd& fd, std::string_view path, const Attributes& attributes) const;
+  Result<util::Fd> open(const Path& path, int flags, mode_t mode);
+  Result<FileStatus> finish(const util::Fd& fd, const Path& path, const Attributes& attributes) const;
 
   Directories directories_;
   std::optional<uid_t> owner_;

@@ -9,14 +9,11 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "cache/path.h"
 #include "util/error.h"
 #include "util/file.h"
 
 namespace hearth::cache {
-
-// "a/b/c" is "a/b" and "c"; a name in the root has the parent "".
-std::string_view parent_of(std::string_view path);
-std::string_view name_of(std::string_view path);
 
 // An LRU of open directories. For one thread; several may share a root by one object each.
 class Directories {
@@ -31,8 +28,12 @@ class Directories {
   // and none is "." or ".." (invalid).
   // It stays open at least as long as the handle lives.
   Result<Handle> at(std::string_view path);
-  // The directory that holds the entry `path`.
-  Result<Handle> parent(std::string_view path) { return at(parent_of(path)); }
+  // Where an entry lies: the directory, and its name in there, which is none that leads elsewhere (else invalid).
+  struct Place {
+    Handle directory;
+    std::string name;
+  };
+  Result<Place> place_of(const Path& path);
 
   const Handle& root() const { return root_; }
 

@@ -72,16 +72,15 @@ Result<bool> read_stretches(int fd, std::uint64_t offset, FilePart& part) {
 
 }  // namespace
 
-Result<FilePart> FileReader::read(std::string_view path, const FileStatus& expected, std::uint64_t offset,
+Result<FilePart> FileReader::read(const Path& path, const FileStatus& expected, std::uint64_t offset,
                                   std::uint64_t length) {
   FilePart part;
-  const Result<Directories::Handle> parent = directories_.parent(path);
-  const std::string name(name_of(path));
+  const Result<Directories::Place> place = directories_.place_of(path);
   // O_NONBLOCK: what is a pipe by now must not hold us up.
-  const util::Fd fd(parent ? ::openat((*parent)->get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
-                           : -1);
-  if (!parent && parent.error().kind != ErrorKind::not_found) return std::unexpected(parent.error());
-  if (!parent || (!fd && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP))) {
+  constexpr int kFlags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+  const util::Fd fd(place ? ::openat(place->directory->get(), place->name.c_str(), kFlags) : -1);
+  if (!place && place.error().kind != ErrorKind::not_found) return std::unexpected(place.error());
+  if (!place || (!fd && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP))) {
     part.outcome = ReadOutcome::vanished;
     return part;
   }
@@ -96,7 +95,7 @@ Result<FilePart> FileReader::read(std::string_view path, const FileStatus& expec
     if (!TRY(read_stretches(fd.get(), offset, part))) return false;
     return as_expected(fd, expected);
   };
-  const bool good = TRY(within(path, read_it()));
+  const bool good = TRY(within(path.text(), read_it()));
   if (!good) part.outcome = ReadOutcome::changed;
   return part;
 }

@@ -38,7 +38,7 @@ class FileReader {
 
   // `length` bytes from `offset` of the file at `path`, which has this status. No link is followed, no device is
   // opened. Errors: denied, io.
-  Result<FilePart> read(std::string_view path, const FileStatus& expected, std::uint64_t offset, std::uint64_t length);
+  Result<FilePart> read(const Path& path, const FileStatus& expected, std::uint64_t offset, std::uint64_t length);
 
  private:
   Directories directories_;

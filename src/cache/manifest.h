@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cache/block.h"
+#include "cache/path.h"
 #include "util/error.h"
 #include "util/hash.h"
 
@@ -39,7 +40,7 @@ inline constexpr std::size_t kPathLimit = 4095;
 // One name in the directory. The views and the span are valid until their Entries is changed or destroyed; an Entry
 // that is handed to add() may point anywhere.
 struct Entry {
-  std::string_view path;  // relative to the directory, up to kPathLimit bytes; no empty, "." or ".." segment, no NUL
+  Path path;  // relative to the directory, up to kPathLimit bytes; no empty, "." or ".." segment, no NUL
   EntryKind kind = EntryKind::file;
   std::uint16_t mode = 0;           // within kModeMask; of a hard link and of a symlink: 0
   std::int64_t mtime = 0;           // nanoseconds since 1970; of a hard link: 0
@@ -50,39 +51,47 @@ struct Entry {
 
 bool operator==(const Entry& left, const Entry& right);
 
-// The entries of a manifest in bytewise order of their paths, packed: about 60 bytes each and 16 for each extent, and
-// the text.
+// The entries of a manifest in bytewise order of their paths, packed: 40 bytes each, 16 for each extent, the whole path
+// of a directory, and the name of anything else.
 class Entries {
  public:
   // Appends a copy. The caller adds in bytewise order of the paths; check() tells whether it did.
   void add(const Entry& entry);
+  // Whether the directory of the entry is one of the entries before it, or the root.
+  bool has_parent(std::size_t index) const;
 
   std::size_t size() const { return rows_.size(); }
   bool empty() const { return rows_.empty(); }
   Entry operator[](std::size_t index) const;
   // The index of the entry with this path.
-  std::optional<std::size_t> find(std::string_view path) const;
+  std::optional<std::size_t> find(const Path& path) const;
   void reserve(std::size_t entries);
-  // What the entries take in memory, kManifestLimit at most in a manifest that passes check().
+  // What the entries take in memory, kManifestLimit at most in a manifest that passes check(). More than could be kept
+  // is UINT64_MAX.
   std::uint64_t memory() const;
 
   bool operator==(const Entries& other) const;
 
  private:
   struct Row {
-    std::uint64_t text;  // path, then target, in text_
     std::uint64_t size;
     std::int64_t mtime;
-    std::uint64_t first_extent;
-    std::uint32_t path_bytes;
-    std::uint32_t target_bytes;
-    std::uint32_t extents;  // how many
+    std::uint32_t text;          // in text_: the path, or its name where `in_parent`; then the target
+    std::uint32_t first_extent;  // they end where the next row's begin
+    std::uint32_t parent;        // the row of its directory, or kNoRow
+    std::uint16_t path_bytes;    // of the text
+    std::uint16_t target_bytes;
     std::uint16_t mode;
     EntryKind kind;
+    bool in_parent;
   };
+  static constexpr std::uint32_t kNoRow = UINT32_MAX;
+  std::uint32_t parent_of(const Path& path) const;
+  Path path_of(std::size_t index) const;
   std::string text_;
   std::vector<Extent> extents_;
   std::vector<Row> rows_;
+  bool overflow_ = false;  // something did not fit into the numbers of a row
 };
 
 // A pack as a manifest and HEAD name it; the epoch is HEAD's.

@@ -80,11 +80,12 @@ Block read_block(ByteReader& reader) {
 }
 
 void EntryWriter::write(const Entry& entry) {
-  const auto parted = std::ranges::mismatch(path_, entry.path);
+  const std::string path = entry.path.text();
+  const auto parted = std::ranges::mismatch(path_, path);
   const auto shared = static_cast<std::size_t>(parted.in1 - path_.begin());
   writer_.varint(shared);
-  writer_.text(entry.path.substr(shared));
-  path_ = entry.path;
+  writer_.text(std::string_view(path).substr(shared));
+  path_ = path;
   writer_.u8(static_cast<std::uint8_t>(entry.kind));
   if (entry.kind != EntryKind::hard_link) {
     writer_.zigzag(difference(entry.mtime, mtime_));

@@ -10,15 +10,9 @@ namespace hearth::cache {
 
 namespace {
 
-bool is_path(std::string_view path) {
-  if (path.empty() || path.size() > kPathLimit || path.find('\0') != std::string_view::npos) return false;
-  for (std::size_t begin = 0; begin <= path.size();) {
-    const std::size_t end = std::min(path.find('/', begin), path.size());
-    const std::string_view segment = path.substr(begin, end - begin);
-    if (segment.empty() || segment == "." || segment == "..") return false;
-    begin = end + 1;
-  }
-  return true;
+bool is_name(std::string_view name) {
+  return !name.empty() && name != "." && name != ".." && name.find('/') == std::string_view::npos &&
+         name.find('\0') == std::string_view::npos;
 }
 
 Result<void> check_packs(const Manifest& manifest) {
@@ -111,7 +105,7 @@ Result<void> check_kind(const Manifest& manifest, const Entry& entry) {
   }
   if (entry.kind == EntryKind::hard_link) {
     const auto target = manifest.entries.find(entry.target);
-    if (entry.target >= entry.path || !target || manifest.entries[*target].kind != EntryKind::file) {
+    if (Path(entry.target) >= entry.path || !target || manifest.entries[*target].kind != EntryKind::file) {
       return fail(ErrorKind::corrupt, "\"{}\" is a hard link to no file before it", entry.path);
     }
   }
@@ -120,27 +114,21 @@ Result<void> check_kind(const Manifest& manifest, const Entry& entry) {
 
 Result<void> check_entries(const Manifest& manifest) {
   const Entries& entries = manifest.entries;
-  std::string_view before;
-  std::string_view known_parent;  // of the entry before: usually this one's, too
+  Path before;
   for (std::size_t i = 0; i < entries.size(); ++i) {
-    const Entry entry = entries[i];
-    if (!is_path(entry.path)) return fail(ErrorKind::corrupt, "entry {} has an impossible path", i);
-    if (entry.path <= before) return fail(ErrorKind::corrupt, "\"{}\" stands behind \"{}\"", entry.path, before);
-    before = entry.path;
+    const Path path = entries[i].path;
+    // Its directory is an entry that was checked before, so the name is all that is left to check.
+    if (!is_name(path.name()) || path.size() > kPathLimit) {
+      return fail(ErrorKind::corrupt, "entry {} has an impossible path", i);
+    }
+    if (path <= before) return fail(ErrorKind::corrupt, "\"{}\" stands behind \"{}\"", path, before);
+    if (!entries.has_parent(i)) {
+      return fail(ErrorKind::corrupt, "\"{}\" lies in no directory of the manifest", path);
+    }
+    before = path;
   }
   // Only now, in sorted entries, find() can be relied on.
-  for (std::size_t i = 0; i < entries.size(); ++i) {
-    const Entry entry = entries[i];
-    const std::string_view parent = entry.path.substr(0, std::min(entry.path.rfind('/'), entry.path.size()));
-    if (parent.size() != entry.path.size() && parent != known_parent) {
-      const auto found = entries.find(parent);
-      if (!found || entries[*found].kind != EntryKind::directory) {
-        return fail(ErrorKind::corrupt, "\"{}\" lies in no directory of the manifest", entry.path);
-      }
-      known_parent = parent;
-    }
-    TRY(check_kind(manifest, entry));
-  }
+  for (std::size_t i = 0; i < entries.size(); ++i) TRY(check_kind(manifest, entries[i]));
   return {};
 }
 

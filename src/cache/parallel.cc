@@ -8,11 +8,20 @@
 
 namespace hearth::cache {
 
+namespace {
+
+constexpr unsigned kMost = 24;
+
+}  // namespace
+
 unsigned thread_count(unsigned wanted) {
   constexpr unsigned kLeast = 4;
-  constexpr unsigned kMost = 24;
   if (wanted > 0) return std::min(wanted, kMost);
   return std::clamp(2 * std::thread::hardware_concurrency(), kLeast, kMost);
+}
+
+unsigned core_count(unsigned wanted) {
+  return std::clamp(wanted > 0 ? wanted : std::thread::hardware_concurrency(), 1U, kMost);
 }
 
 Result<void> in_parallel(unsigned threads, const std::stop_token& stop,

@@ -19,6 +19,7 @@
 #include "cache/index.h"
 #include "cache/manifest_store.h"
 #include "cache/pack_writer.h"
+#include "cache/parallel.h"
 #include "cache/save_plan.h"
 
 namespace hearth::cache {
@@ -120,7 +121,7 @@ class Saver {
       root_ = root->root();
       root_status_ = file_status(status);
       probe_ = take_probe(probe_path(directory_), status.st_dev);
-      Result<std::vector<FoundEntry>> found = walk(root_, warnings_, stop_);
+      Result<Listing> found = walk(root_, core_count(options_.threads), warnings_, stop_);
       if (!found) return failure(found.error());
       found_ = std::move(*found);
     } else if (root.error().kind != ErrorKind::not_found) {
@@ -198,7 +199,7 @@ class Saver {
                                  .compression_level = options_.compression_level,
                                  .threads = options_.threads};
     ContentWriter writer(request, warnings_);
-    Result<std::vector<Content>> contents = writer.run(jobs, stop_);
+    Result<Contents> contents = writer.run(jobs, stop_);
     report_.read_bytes = writer.read_bytes();
     if (!contents) return failure(contents.error());
     contents_ = std::move(*contents);
@@ -333,13 +334,13 @@ class Saver {
   Directories::Handle root_;
   FileStatus root_status_;
   std::int64_t probe_ = kNothingProved;
-  std::vector<FoundEntry> found_;
+  Listing found_;
   SavePlan plan_;
   std::string save_;
   std::unique_ptr<PackWriter> packs_;
   std::vector<bool> takeable_;
   std::vector<std::uint32_t> content_;  // by found entry: index into contents_
-  std::vector<Content> contents_;
+  Contents contents_;
   std::uint64_t manifest_bytes_ = 0;
 };
 

@@ -1,5 +1,6 @@
 #include "cache/save_plan.h"
 
+#include <compare>
 #include <map>
 #include <utility>
 
@@ -16,43 +17,41 @@ bool proved_unchanged(const FoundEntry& found, const Base& base, std::uint32_t e
 
 class Planner {
  public:
-  Planner(std::span<const FoundEntry> found, const Base& base) : found_(found), base_(base) {}
+  Planner(const Listing& found, const Base& base) : found_(found), base_(base) {}
 
   SavePlan run() {
     plan_.entries.resize(found_.size());
     const Entries& known = base_.manifest.entries;
     std::uint32_t other = 0;
     for (std::uint32_t index = 0; index < found_.size(); ++index) {
+      const FoundEntry found = found_[index];
       // Both lists are sorted by path.
-      while (other < known.size() && known[other].path < found_[index].path) {
+      std::strong_ordering order = std::strong_ordering::greater;
+      while (other < known.size() && (order = known[other].path <=> found.path) < 0) {
         plan_.differs = true;
         ++other;
       }
-      const bool matches = other < known.size() && known[other].path == found_[index].path;
-      decide(index, matches ? other++ : kNone);
+      decide(index, found, order == 0 ? other++ : kNone);
     }
     if (other < known.size()) plan_.differs = true;
     return std::move(plan_);
   }
 
  private:
-  void decide(std::uint32_t index, std::uint32_t base_entry) {
-    const FoundEntry& found = found_[index];
+  void decide(std::uint32_t index, const FoundEntry& found, std::uint32_t base_entry) {
     Planned& planned = plan_.entries[index];
     planned.base = base_entry;
-    planned.source = source_of(index, planned);
+    planned.source = source_of(index, found, planned);
     plan_.reads = plan_.reads || planned.source == Source::disk;
-    const std::string_view target =
-        planned.source == Source::link ? std::string_view(found_[planned.target].path) : std::string_view();
+    const Path target = planned.source == Source::link ? found_[planned.target].path : Path();
     if (base_entry == kNone || !same_metadata(found, planned, target, base_.manifest.entries[base_entry])) {
       plan_.differs = true;
     }
   }
 
-  Source source_of(std::uint32_t index, Planned& planned) {
-    const FoundEntry& found = found_[index];
+  Source source_of(std::uint32_t index, const FoundEntry& found, Planned& planned) {
     if (!found.status.is_file()) return Source::none;
-    if (found.links > 1) {
+    if (found.has_other_names) {
       const auto [first, is_first] =
           first_names_.try_emplace(std::pair(found.status.device, found.status.inode), index);
       if (!is_first) {
@@ -64,7 +63,7 @@ class Planner {
     return proved_unchanged(found, base_, planned.base) ? Source::base : Source::disk;
   }
 
-  std::span<const FoundEntry> found_;
+  const Listing& found_;
   const Base& base_;
   SavePlan plan_;
   std::map<std::pair<std::uint64_t, std::uint64_t>, std::uint32_t> first_names_;
@@ -72,7 +71,7 @@ class Planner {
 
 }  // namespace
 
-SavePlan plan_save(std::span<const FoundEntry> found, const Base& base) {
+SavePlan plan_save(const Listing& found, const Base& base) {
   return Planner(found, base).run();
 }
 
@@ -89,10 +88,10 @@ EntryKind kind_of(const FoundEntry& found, const Planned& planned) {
   return planned.source == Source::link ? EntryKind::hard_link : EntryKind::file;
 }
 
-bool same_metadata(const FoundEntry& found, const Planned& planned, std::string_view target, const Entry& base) {
+bool same_metadata(const FoundEntry& found, const Planned& planned, const Path& target, const Entry& base) {
   const EntryKind kind = kind_of(found, planned);
   if (kind != base.kind) return false;
-  if (kind == EntryKind::hard_link) return base.target == target;
+  if (kind == EntryKind::hard_link) return Path(base.target) == target;
   if (found.status.mtime != base.mtime) return false;
   if (kind == EntryKind::symlink) return found.target == base.target;
   if ((found.status.mode & kModeMask) != base.mode) return false;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "cache/index.h"
@@ -41,13 +42,13 @@ struct SavePlan {
   bool reads = false;            // something is Source::disk
 };
 
-SavePlan plan_save(std::span<const FoundEntry> found, const Base& base);
+SavePlan plan_save(const Listing& found, const Base& base);
 
 // The extents of a file of the base, or of the file that a hard link of the base is another name of.
 std::span<const Extent> content_of(const Manifest& manifest, std::uint32_t entry);
 
 // Whether everything but the content is as in the base. `target`: of a hard link.
 EntryKind kind_of(const FoundEntry& found, const Planned& planned);
-bool same_metadata(const FoundEntry& found, const Planned& planned, std::string_view target, const Entry& base);
+bool same_metadata(const FoundEntry& found, const Planned& planned, const Path& target, const Entry& base);
 
 }  // namespace hearth::cache

@@ -7,9 +7,11 @@
 #include <cstdint>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cache/directories.h"
+#include "cache/path.h"
 #include "cache/warnings.h"
 #include "util/error.h"
 
@@ -33,16 +35,54 @@ struct FileStatus {
 FileStatus file_status(const struct stat& status);
 
 struct FoundEntry {
-  std::string path;  // relative to the root, as the file system spells it
+  Path path;  // relative to the root, as the file system spells it
   FileStatus status;
-  std::uint64_t links = 1;  // names that the file has, also outside the tree
-  std::string target;       // of a symbolic link
+  bool has_other_names = false;  // hard links to it, inside of the tree or outside
+  std::string_view target;       // of a symbolic link
 };
 
-// Every directory, file and symbolic link below the root (which itself is left out), in bytewise order of the paths.
-// Nothing is followed. Sockets, pipes, devices, what unreadable directories hold, and paths longer than 4,095 bytes are
-// left out with a warning; what vanishes meanwhile is left out silently. Errors: cancelled, and those of the root
-// itself.
-Result<std::vector<FoundEntry>> walk(const Directories::Handle& root, Warnings& warnings, const std::stop_token& stop);
+// The entries of a tree in bytewise order of their paths, packed: 48 bytes each, the whole path of a directory, and the
+// name of anything else.
+class Listing {
+ public:
+  std::size_t size() const { return rows_.size(); }
+  bool empty() const { return rows_.empty(); }
+  // The views are valid as long as the listing is neither moved nor destroyed.
+  FoundEntry operator[](std::size_t index) const;
+  FileStatus status(std::size_t index) const;
+  // A file that was changed since: what it is now.
+  void renew(std::size_t index, const FileStatus& status);
+
+ private:
+  friend class Walker;
+  struct Row {
+    std::uint64_t inode;
+    std::uint64_t size;
+    std::int64_t mtime;
+    std::int64_t ctime;
+    std::uint32_t text;    // in text_: the path of a directory, the name of anything else; then the target
+    std::uint32_t parent;  // the row of its directory, or kNoRow
+    std::uint16_t mode;
+    std::uint16_t device;  // index into devices_
+    std::uint16_t path_bytes;
+    std::uint16_t target_bytes : 15;
+    std::uint16_t has_other_names : 1;
+  };
+  static constexpr std::uint32_t kNoRow = UINT32_MAX;
+
+  std::string_view directory(std::uint32_t row) const;
+  std::uint16_t number_of(std::uint64_t device);
+
+  std::string text_;
+  std::vector<std::uint64_t> devices_;
+  std::vector<Row> rows_;
+};
+
+// Every directory, file and symbolic link below the root (which itself is left out), listed by `threads` threads.
+// Nothing is followed. Sockets, pipes, devices, what unreadable directories hold, and paths longer than kPathLimit are
+// left out with a warning; what vanishes meanwhile is left out silently. Errors: cancelled, those of the root itself,
+// and more entries than a listing can hold (invalid).
+Result<Listing> walk(const Directories::Handle& root, unsigned threads, Warnings& warnings,
+                     const std::stop_token& stop);
 
 }  // namespace hearth::cache

@@ -29,7 +29,7 @@ class ManifestStore : public testing::Test {
 
   static Manifest sorted(Manifest manifest) {
     std::map<std::string, std::size_t> order;
-    for (std::size_t i = 0; i < manifest.entries.size(); ++i) order[std::string(manifest.entries[i].path)] = i;
+    for (std::size_t i = 0; i < manifest.entries.size(); ++i) order[manifest.entries[i].path.text()] = i;
     Entries entries;
     for (const auto& [path, index] : order) entries.add(manifest.entries[index]);
     manifest.entries = std::move(entries);
