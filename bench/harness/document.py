@@ -1,10 +1,13 @@
-"""Writes the page from the results: text and tables here, pictures in plots.py."""
+"""What the page says of the results: text and tables here and in the parts, pictures in plots.py."""
 
-import pathlib
-
+import churn
 import figures
 import goals
+import markdown
+import micro
 import operations
+import scaling
+import slugs
 import tools
 
 TITLES = {tool.name: tool.title for tool in (tools.Hearth, *tools.PEERS)}
@@ -23,26 +26,28 @@ CORPORA = {
     "tiny": "50 small files; v2: three of them changed",
     "large": "one file; v2: 64 KiB overwritten in three places",
 }
-NOTES = pathlib.Path(__file__).resolve().parent.parent / "notes.md"
+PARTS = {"slug": slugs, "churn": churn, "scaling": scaling, "micro": micro}
 
 
-def write(results, draw=None):
-    """The page in Markdown. `draw(name, figures)` makes the pictures of a corpus, and says their paths."""
-    parts = [NOTES.read_text().strip(), machine(results["machine"])]
-    for corpus, kind, found in figures.select(results):
+def sections(results):
+    """{name: Markdown} of what was measured; the page has a place for each."""
+    found = {"machine": machine(results["machine"])}
+    for corpus, kind, figs in figures.select(results):
         about = results["corpora"].get(corpus, {})
-        parts += [f"## {corpus} on {kind}", describe(corpus, about), verdicts(corpus, found, about), times(found),
-                  limits(found), stores(found), resources(found)]
-        parts += [f"![{path.stem}]({path})" for path in (draw(corpus, kind, found) if draw else ())]
-    return "\n\n".join(part for part in parts if part) + "\n"
+        found[f"{corpus}-{kind}"] = markdown.join(
+            describe(corpus, about), markdown.verdicts(goals.judge(corpus, figs, about)), times(figs), limits(figs),
+            stores(figs), resources(figs), markdown.picture(f"{corpus}-{kind}"))
+    for name, part in PARTS.items():
+        if results.get(name):
+            found[name] = part.section(results[name])
+    return found
 
 
 def machine(about):
     versions = ", ".join(f"{name} {version}" for name, version in about["tools"].items())
-    return (f"## The machine\n\n{about['cores']} cores of {about['processor']}, "
-            f"{about['memory_bytes'] / 2**30:.0f} GiB of memory, {about['system']}, kernel {about['kernel']}; the scratch "
-            f"directory is on {about['scratch']}. Hearth {about.get('hearth', '')}; {versions}.\n\n"
-            f"These tables come from `{about.get('command', 'bench/run')}`.")
+    return (f"{about['cores']} cores of {about['processor']}, {about['memory_bytes'] / 2**30:.0f} GiB of memory, "
+            f"{about['system']}, kernel {about['kernel']}; the scratch directory is on {about['scratch']}. {versions}. "
+            f"The latest command was `{about['command']}`, at commit {about['commit']} on {about['date']}.")
 
 
 def describe(corpus, about):
@@ -53,21 +58,15 @@ def describe(corpus, about):
             f"`zstd -3`, are the floor of what can go up: {goals.size(about['floor_bytes'])}.")
 
 
-def verdicts(corpus, found, about):
-    rows = [[verdict.goal, verdict.measured, verdict.reference, verdict.ratio, "yes" if verdict.met else "**no**"]
-            for verdict in goals.judge(corpus, found, about)]
-    return rows and table(["goal", "hearth", "to compare", "ratio (lowest–highest of a round)", "met"], rows)
-
-
 def times(found):
     shown = [name for name in operations.OPERATIONS if any(found.median(name, tool) for tool in found.tools)]
     rows = [[TITLES.get(tool, tool), *[timing(found, name, tool) for name in shown]] for tool in found.tools]
-    return table(["seconds", *shown], rows)
+    return markdown.table(["seconds", *shown], rows)
 
 
 def limits(found):
     rows = [[title, timing(found, "limit", name)] for name, title in LIMITS.items() if found.median("limit", name)]
-    return rows and table(["limit of this machine", "seconds"], rows)
+    return rows and markdown.table(["limit of this machine", "seconds"], rows)
 
 
 def timing(found, operation, tool):
@@ -88,7 +87,7 @@ def stores(found):
             objects = found.median(operation, tool, "objects")
             row.append("–" if written is None else f"{goals.size(written)} in {objects:.0f}")
         rows.append([*row, goals.size(found.median("save-v2", tool, "kept_bytes"))])
-    return table(["bytes and objects written", *SAVES, "kept after v1 and v2"], rows)
+    return markdown.table(["bytes and objects written", *SAVES, "kept after v1 and v2"], rows)
 
 
 def resources(found):
@@ -102,10 +101,5 @@ def resources(found):
             asked = found.median(operation, tool, "requests")
             row.append("–" if asked is None else f"{asked:.0f}")
         rows.append(row)
-    return table(["", "peak memory", "CPU s: save-first", "save-unchanged", "save-v2", "restore-fresh",
+    return markdown.table(["", "peak memory", "CPU s: save-first", "save-unchanged", "save-v2", "restore-fresh",
                   "requests: save-unchanged", "save-v2", "restore-fresh"], rows)
-
-
-def table(head, rows):
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -1,6 +1,8 @@
 """What the measurements were taken on."""
 
+import datetime
 import os
+import pathlib
 import platform
 import subprocess
 
@@ -12,8 +14,10 @@ def describe():
         "memory_bytes": int(_field("/proc/meminfo", "MemTotal").split()[0]) * 1024,
         "kernel": platform.release(),
         "system": _field("/etc/os-release", "PRETTY_NAME", "=").strip('"'),
+        "date": datetime.date.today().isoformat(),
+        "commit": _output("git", "-C", str(pathlib.Path(__file__).parent), "describe", "--always", "--dirty"),
         "scratch": _output("stat", "-f", "-c", "%T", "/var/tmp"),
-        "tools": {name: _version(name) for name in ("tar", "zstd", "restic", "casync", "borg", "rsync")},
+        "tools": {name: _version(name) for name in ("tar", "zstd", "restic", "casync", "borg", "rsync", "pigz")},
     }
 
 

@@ -30,27 +30,41 @@ class Failed(Exception):
 
 
 class Measuring:
-    """Knows where the measuring programs are. `home` is what measured programs take for their home directory."""
+    """Knows where the measuring programs are."""
 
-    def __init__(self, programs, home):
-        self.measure = pathlib.Path(programs) / "hearth_measure"
-        self.limits = pathlib.Path(programs) / "hearth_limits"
+    def __init__(self, programs):
+        self.programs = pathlib.Path(programs)
+        self.measure = self.programs / "hearth_measure"
+        self.limits = self.programs / "hearth_limits"
         self.environment = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
-        self.environment["HOME"] = str(home)
 
-    def run(self, command, sync):
+    def run(self, command, sync, home=None):
         """Runs the Command, then syncs the file system of `sync`; a dict as docs/performance.md explains it."""
         words = [str(self.measure), str(sync), command.output, *command.arguments()]
-        done = subprocess.run(words, env=self.environment | command.environment, text=True, errors="replace",
+        done = subprocess.run(words, env=self._environment(command, home), text=True, errors="replace",
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         if done.returncode != 0:
             raise Failed(f"exit code {done.returncode}: {' '.join(command.arguments())}\n{done.stderr[-2000:]}")
         return json.loads(done.stdout)
 
+    def _environment(self, command, home):
+        """`home`: where the command keeps what is its own, beside the store."""
+        return self.environment | ({"HOME": str(home)} if home else {}) | command.environment
+
     def limit(self, *arguments):
         """Seconds of one physical limit."""
         words = [str(self.limits), *map(str, arguments)]
         return json.loads(subprocess.run(words, check=True, stdout=subprocess.PIPE).stdout)["seconds"]
+
+    def generate(self, what, path, amount):
+        """Makes a synthetic tree ("generate", files) or file ("generate-file", bytes)."""
+        subprocess.run([str(self.limits), what, str(path), str(amount)], check=True)
+
+    def counted(self, action, directory, store):
+        """What a save or restore asks of the store: {get, put, list, stat, remove, objects}. Takes no time that counts."""
+        done = subprocess.run([str(self.programs / "hearth_counted"), action, str(directory), str(store)], text=True,
+                              check=True, stdout=subprocess.PIPE)
+        return json.loads(done.stdout)
 
     def warm(self, *directories):
         """Reads everything there, since the kernel drops pages that lie idle."""
@@ -61,6 +75,10 @@ class Measuring:
 
 # Where Hearth's local store keeps its locks: empty files, and no objects.
 NO_OBJECTS = ".hearth"
+
+
+def sync(path):
+    subprocess.run(["sync", "-f", str(path)], check=True)
 
 
 def content_of(directory):

@@ -1,12 +1,11 @@
 """Saves and restores of one corpus, by Hearth and its peers, side by side."""
 
 import contextlib
-import dataclasses
-import pathlib
 import subprocess
 import sys
 
 import measuring
+from tools import HEARTH
 
 OPERATIONS = ("save-first", "save-unchanged", "restore-fresh", "save-v2", "restore-over", "save-touched")
 NEEDS = {
@@ -20,14 +19,6 @@ NEEDS = {
 # A peer that takes longer for anything is measured in the first round only.
 SLOW_SECONDS = 10
 LISTING = "%p %s %T@ %C@ %i\n"
-
-
-@dataclasses.dataclass
-class Place:
-    """Where a tool keeps its things within a round."""
-
-    store: pathlib.Path
-    home: pathlib.Path
 
 
 class Round:
@@ -47,12 +38,7 @@ class Round:
         self.work = self.stack.enter_context(self.session.volumes.fresh(self.session.room, self.session.inodes))
         self.tree = self.work / "tree"
         self.corpus.place(self.tree)
-        self.places = {}
-        for tool in self.tools:
-            home = self.work / f"home-{tool.name}"
-            home.mkdir()
-            self.places[tool] = Place(self.work / f"store-{tool.name}", home)
-            tool.prepare(self.places[tool])
+        self.places = {tool: self.session.place(self.work, tool) for tool in self.tools}
         return self
 
     def __exit__(self, *exception):
@@ -113,23 +99,33 @@ class Round:
         place = self.places[tool]
         self.session.measuring.warm(self.tree)
         before = measuring.content_of(place.store)
-        _sync(self.work)
-        result = self.session.measuring.run(tool.save(place, self.tree, self.saves), self.work)
+        measuring.sync(self.work)
+        result = self.session.measuring.run(tool.save(place, self.tree, self.saves), self.work, place.home)
         after = measuring.content_of(place.store)
         result["bytes"], result["objects"] = measuring.written(before, after)
         result["kept_bytes"] = sum(size for size, _ in after.values())
         result["kept_objects"] = len(after)
-        result["requests"] = tool.requests(place)
+        if operation == "save-unchanged":
+            result["requests"] = self._requests(tool, "save", self.tree)
         self.session.record(self, operation, tool.name, result)
 
     def _restore(self, operation, tool, target):
         place = self.places[tool]
         self.session.measuring.warm(place.store)
-        _sync(self.work)
-        result = self.session.measuring.run(tool.restore(place, target), target.parent)
-        result["requests"] = tool.requests(place)
+        measuring.sync(self.work)
+        result = self.session.measuring.run(tool.restore(place, target), target.parent, place.home)
+        if operation == "restore-fresh":
+            with self.session.volumes.fresh(self.session.room, self.session.inodes) as aside:
+                result["requests"] = self._requests(tool, "restore", aside / "counted")
         self.session.record(self, operation, tool.name, result)
         self._check(tool, target)
+
+    def _requests(self, tool, action, directory):
+        """Counted once, by doing the same again; None for tools that we cannot count for."""
+        if tool.name != HEARTH or self.number > 0 or not self.session.counts:
+            return None
+        asked = self.session.measuring.counted(action, directory, self.places[tool].store)
+        return sum(asked[name] for name in ("get", "put", "list", "stat", "remove"))
 
     def _check(self, tool, target):
         """A restore that did not bring everything back would be no competitor."""
@@ -146,7 +142,7 @@ class Round:
         """An empty directory on a fresh volume, which is gone when the stack is closed."""
         target = stack.enter_context(self.session.volumes.fresh(self.session.room, self.session.inodes)) / "tree"
         target.mkdir()
-        _sync(target)
+        measuring.sync(target)
         return target
 
     def _find(self):
@@ -156,7 +152,3 @@ class Round:
 
     def _limit(self, name, result):
         self.session.record(self, "limit", name, result)
-
-
-def _sync(path):
-    subprocess.run(["sync", "-f", path], check=True)

@@ -1,6 +1,7 @@
 """Hearth and its peers: how each saves a directory into a store, and restores it."""
 
-import json
+import dataclasses
+import pathlib
 import subprocess
 
 from measuring import Command
@@ -8,8 +9,16 @@ from measuring import Command
 HEARTH = "hearth"
 
 
+@dataclasses.dataclass
+class Place:
+    """Where a tool keeps its things within a round."""
+
+    store: pathlib.Path
+    home: pathlib.Path
+
+
 class Tool:
-    """One way to keep a directory. `place` has `store`, a directory of the tool's own, and `home`."""
+    """One way to keep a directory. All it writes lies in its Place."""
 
     name = ""
     title = ""
@@ -28,10 +37,6 @@ class Tool:
     def restore(self, place, target):
         raise NotImplementedError
 
-    def requests(self, place):
-        """How often the last command asked its store; None if it does not say."""
-        return None
-
 
 class Hearth(Tool):
     name = title = HEARTH
@@ -41,30 +46,16 @@ class Hearth(Tool):
     def __init__(self, binary):
         self.binary = binary
         self.programs = (binary,)
-        self.reports = "--report" in subprocess.run([binary, "cache", "save", "--help"], check=True,
-                                                    capture_output=True, text=True).stdout
 
     def _command(self, place, action, directory):
-        words = [self.binary, "cache", action, directory, "--app", "bench", "--store", f"file://{place.store}",
-                 "--strict", f"--{action}-deadline", "2h"]
-        if self.reports:
-            words += ["--report", self._report(place)]
-        return Command([words])
+        return Command([[self.binary, "cache", action, directory, "--app", "bench", "--store", f"file://{place.store}",
+                         "--strict", f"--{action}-deadline", "2h"]])
 
     def save(self, place, tree, number):
         return self._command(place, "save", tree)
 
     def restore(self, place, target):
         return self._command(place, "restore", target)
-
-    def requests(self, place):
-        if not self.reports:
-            return None
-        return sum(json.loads(self._report(place).read_text())["store"]["requests"].values())
-
-    @staticmethod
-    def _report(place):
-        return place.home / "report.json"
 
 
 class TarZstd(Tool):
@@ -176,7 +167,7 @@ class Copy(Tool):
 
 
 class Md5Tar(Tool):
-    """How Travis' casher and Deis' slugbuilder tell whether anything has changed."""
+    """As Deis' slugbuilder does it: checksums tell whether anything has changed, and then everything goes up."""
 
     name = "md5-tar"
     title = "md5deep + tar.gz"
@@ -191,7 +182,18 @@ class Md5Tar(Tool):
         return Command([["tar", "-C", target, "-xzf", place.store / "cache.tgz"]])
 
 
-PEERS = (TarZstd, ActionsCache, Restic, Casync, Borg, Rsync, Copy, Md5Tar)
+class Casher(Md5Tar):
+    """As Travis' casher does it: the same, and each restore takes the checksums of what it has unpacked."""
+
+    name = "casher"
+    title = "Travis casher style"
+
+    def restore(self, place, target):
+        script = 'tar -C "$1" -Pxzf "$2/cache.tgz" && cd "$1" && md5deep -r -l . | sort >"$2/sums"'
+        return Command([["bash", "-c", script, "casher", target, place.store]])
+
+
+PEERS = (TarZstd, ActionsCache, Restic, Casync, Borg, Rsync, Copy, Md5Tar, Casher)
 FAST_PEERS = (TarZstd, Restic, Rsync)
 
 
