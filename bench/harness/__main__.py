@@ -27,7 +27,7 @@ PARTS = ("corpora", "tmpfs", "slug", "churn", "scaling", "micro")
 QUICK_PARTS = ("corpora", "slug", "micro")
 CORPORA = ("node", "apt", "objects", "tiny", "large")
 QUICK_CORPORA = ("node", "apt", "objects")
-TMPFS_CORPORA = ("node",)
+TMPFS_CORPORA = ("node", "tiny")
 ROUNDS = 5
 QUICK_ROUNDS = 2
 

@@ -97,9 +97,9 @@ def resources(found):
         for operation in ("save-first", "save-unchanged", "save-v2", "restore-fresh"):
             spent = found.median(operation, tool, "cpu")
             row.append("–" if spent is None else f"{spent:.2f}")
-        for operation in ("save-unchanged", "save-v2", "restore-fresh"):
+        for operation in ("save-unchanged", "restore-fresh"):
             asked = found.median(operation, tool, "requests")
             row.append("–" if asked is None else f"{asked:.0f}")
         rows.append(row)
     return markdown.table(["", "peak memory", "CPU s: save-first", "save-unchanged", "save-v2", "restore-fresh",
-                  "requests: save-unchanged", "save-v2", "restore-fresh"], rows)
+                  "requests: save-unchanged", "restore-fresh"], rows)

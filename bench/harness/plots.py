@@ -26,7 +26,7 @@ def draw(results, directory):
 def _bars(found, path):
     """Seconds of each operation, one bar a tool."""
     shown = [name for name in operations.OPERATIONS if any(found.median(name, tool) for tool in found.tools)]
-    with _figure(path, len(shown)) as axes:
+    with _figure(path, len(shown), columns=3) as axes:
         for axis, operation in zip(axes, shown):
             bars = [(document.TITLES.get(tool, tool), found.median(operation, tool)) for tool in found.tools]
             bars = [(title, value) for title, value in bars if value is not None][::-1]
@@ -37,13 +37,12 @@ def _bars(found, path):
 
 def _scaling(records, by, path):
     with _figure(path, 2) as (time, memory):
-        for operation, title in scaling.TITLES.items():
-            for tool, style in ((scaling.HEARTH, "o-"), ("tar-zstd", "s:")):
-                points = scaling.series(records, by, operation, "seconds", tool)
-                _line(time, _scaled(points, by), style, title if tool == scaling.HEARTH else f"tar + zstd: {title}")
+        for (operation, title), colour in zip(scaling.TITLES.items(), ("tab:orange", "tab:green", "tab:blue")):
+            for tool, style, words in ((scaling.HEARTH, "o-", title), ("tar-zstd", "s:", f"tar + zstd: {title}")):
+                _line(time, _scaled(scaling.series(records, by, operation, "seconds", tool), by), style, words, colour)
             peaks = scaling.series(records, by, operation, "memory")
-            _line(memory, [(amount, value / 2**20) for amount, value in _scaled(peaks, by)], "o-", title)
-        _line(time, _scaled(scaling.series(records, by, "limit", "seconds", "read"), by), "k--", "reading alone")
+            _line(memory, [(amount, value / 2**20) for amount, value in _scaled(peaks, by)], "o-", title, colour)
+        _line(time, _scaled(scaling.series(records, by, "limit", "seconds", "read"), by), "--", "reading alone", "black")
         for axis, what in ((time, "seconds"), (memory, "peak memory, MiB")):
             axis.set(xlabel=scaling.UNITS[by], ylabel=what, xlim=(0, None), ylim=(0, None))
             axis.legend(fontsize="x-small")
@@ -66,20 +65,23 @@ def _churn(records, path):
             axis.legend(fontsize="x-small")
 
 
-def _line(axis, points, style, label):
+def _line(axis, points, style, label, colour=None):
     if points:
-        axis.plot(*zip(*points), style, label=label)
+        axis.plot(*zip(*points), style, label=label, color=colour)
 
 
 @contextlib.contextmanager
-def _figure(path, count):
-    """Axes side by side, written to the path in the end; the same ones make the same bytes."""
+def _figure(path, count, columns=4):
+    """So many axes in rows, written to the path in the end; the same ones make the same bytes."""
     # Not at the top: without it everything but the pictures works.
     import matplotlib
     matplotlib.use("svg")
     matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "hearth", "axes.grid": True})
     from matplotlib import pyplot
-    figure, axes = pyplot.subplots(1, count, figsize=(SMALL[0] * count, SMALL[1]), squeeze=False, layout="constrained")
-    yield axes[0]
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    figure, axes = pyplot.subplots(rows, columns, figsize=(SMALL[0] * columns, SMALL[1] * rows), squeeze=False,
+                                   layout="constrained")
+    yield axes.flat
     figure.savefig(path, metadata={"Date": None})
     pyplot.close(figure)
