@@ -68,14 +68,18 @@ def prepare(name, cache):
 
 
 def describe(corpus):
-    """What docs/performance.md says of a corpus; floor_bytes: all that is new in v2, and nothing else, by zstd -3."""
+    """What docs/performance.md says of a corpus; floor_bytes: all that is new in v2, and nothing else, by zstd -3. What
+    differs is told by whole files, and so not at all where there is only one."""
     first = list(_files(corpus.first))
+    about = {"files": len(first), "bytes": sum(path.lstat().st_size for path in first)}
+    if len(first) == 1:
+        return about
     old = {path.relative_to(corpus.first): path for path in first}
     new = [path for path in _files(corpus.second) if not _same(old.get(path.relative_to(corpus.second)), path)]
     packed = subprocess.run(["zstd", "-3", "-T0", "-c"], input=b"".join(path.read_bytes() for path in new),
                             stdout=subprocess.PIPE, check=True)
-    return {"files": len(first), "bytes": sum(path.lstat().st_size for path in first), "changed_files": len(new),
-            "changed_bytes": sum(path.lstat().st_size for path in new), "floor_bytes": len(packed.stdout)}
+    return about | {"changed_files": len(new), "changed_bytes": sum(path.lstat().st_size for path in new),
+                    "floor_bytes": len(packed.stdout)}
 
 
 def _files(directory):

@@ -51,11 +51,13 @@ def machine(about):
 
 
 def describe(corpus, about):
-    if "files" not in about:
-        return CORPORA.get(corpus, "")
-    return (f"{CORPORA.get(corpus, corpus)}. {about['files']:,} files, {goals.size(about['bytes'])}. v2 has "
-            f"{about['changed_files']:,} new or changed files, {goals.size(about['changed_bytes'])}; they alone, by "
-            f"`zstd -3`, are the floor of what can go up: {goals.size(about['floor_bytes'])}.")
+    words = CORPORA.get(corpus, corpus)
+    if "files" in about:
+        words += f". {about['files']:,} files, {goals.size(about['bytes'])}."
+    if "changed_files" in about:
+        words += (f" v2 has {about['changed_files']:,} new or changed files, {goals.size(about['changed_bytes'])}; they "
+                  f"alone, by `zstd -3`, are the floor of what can go up: {goals.size(about['floor_bytes'])}.")
+    return words
 
 
 def times(found):
