@@ -73,9 +73,9 @@ def _restore(session, hearth, place):
 
 
 def _copy(tree):
-    """Hard links, so that nothing but the index beside the tree is missing."""
+    """Without the index that lies beside the tree."""
     copy = tree.with_name("alone")
-    subprocess.run(["cp", "-al", tree, copy], check=True)
+    subprocess.run(["cp", "-a", tree, copy], check=True)
     return copy
 
 
