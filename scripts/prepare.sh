@@ -9,6 +9,10 @@ wanted_packages() {
   while IFS= read -r line; do
     line=${line%%#*}
     line=${line//[[:space:]]/}
+    if [[ $line == ?*\[*\] ]]; then
+      [[ $line == *"[$(dpkg --print-architecture)]" ]] || continue
+      line=${line%%\[*}
+    fi
     case $line in
       '') ;;
       \[*\]) section=${line:1:-1} ;;

@@ -2,17 +2,17 @@
 #include <benchmark/benchmark.h>
 
 #include "cache/block.h"
+#include "cache/chunker.h"
+#include "cache/content_digest.h"
 #include "micro/samples.h"
 #include "util/hash.h"
-#if __has_include("cache/chunker.h")
-#include "cache/chunker.h"
-#endif
 
 namespace hearth::bench {
 
 namespace {
 
 constexpr int kLevel = 3;
+constexpr std::size_t kContents = 64;
 constexpr std::size_t kLarge = 64 << 20;
 
 using Sample = std::vector<std::byte> (*)(std::size_t);
@@ -28,7 +28,17 @@ void hash(benchmark::State& state) {
 }
 BENCHMARK(hash)->Arg(1 << 10)->Arg(16 << 10)->Arg(1 << 20);
 
-#if __has_include("cache/chunker.h")
+// Many contents of one size: what a save does with the small files of a tree.
+void digests(benchmark::State& state) {
+  const auto size = static_cast<std::size_t>(state.range(0));
+  const std::vector<std::byte> bytes = noise(size * kContents);
+  std::vector<std::span<const std::byte>> contents;
+  for (std::size_t i = 0; i < kContents; ++i) contents.push_back(std::span(bytes).subspan(i * size, size));
+  for (auto _ : state) benchmark::DoNotOptimize(cache::content_digests(contents).data());
+  count_bytes(state, bytes.size());
+}
+BENCHMARK(digests)->Arg(1 << 10)->Arg(16 << 10)->Arg(256 << 10);
+
 void chunker(benchmark::State& state) {
   const std::vector<std::byte> bytes = noise(kLarge);
   for (auto _ : state) {
@@ -39,7 +49,6 @@ void chunker(benchmark::State& state) {
   count_bytes(state, bytes.size());
 }
 BENCHMARK(chunker)->Unit(benchmark::kMillisecond);
-#endif
 
 void block_encode(benchmark::State& state, Sample sample) {
   const std::vector<std::byte> raw = sample(cache::kBlockTarget);

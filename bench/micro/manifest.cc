@@ -18,20 +18,22 @@ void count(benchmark::State& state, std::size_t object_bytes) {
   state.counters["object_bytes"] = static_cast<double>(object_bytes);
 }
 
-void manifest_encode(benchmark::State& state) {
+void manifest_encode(benchmark::State& state, cache::Packing packing) {
   const cache::Manifest manifest = sample_manifest(kFiles, 0);
   std::size_t bytes = 0;
-  for (auto _ : state) bytes = cache::encode_manifest(manifest)->size();
+  for (auto _ : state) bytes = cache::encode_manifest(manifest, packing)->size();
   count(state, bytes);
 }
-BENCHMARK(manifest_encode)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(manifest_encode, small, cache::Packing::small)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(manifest_encode, fast, cache::Packing::fast)->Unit(benchmark::kMillisecond);
 
-void manifest_decode(benchmark::State& state) {
-  const std::vector<std::byte> object = *cache::encode_manifest(sample_manifest(kFiles, 0));
+void manifest_decode(benchmark::State& state, cache::Packing packing) {
+  const std::vector<std::byte> object = *cache::encode_manifest(sample_manifest(kFiles, 0), packing);
   for (auto _ : state) benchmark::DoNotOptimize(cache::decode_manifest(object)->entries.size());
   count(state, object.size());
 }
-BENCHMARK(manifest_decode)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(manifest_decode, small, cache::Packing::small)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(manifest_decode, fast, cache::Packing::fast)->Unit(benchmark::kMillisecond);
 
 void delta_encode(benchmark::State& state) {
   const cache::Manifest base = sample_manifest(kFiles, 0);

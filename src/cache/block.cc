@@ -1,6 +1,7 @@
 #include "cache/block.h"
 
 #include "cache/compression.h"
+#include "cache/content_digest.h"
 
 namespace hearth::cache {
 
@@ -17,7 +18,7 @@ Result<EncodedBlock> encode_block(std::span<const std::byte> raw, int level) {
   }
   encoded.block.stored_bytes = static_cast<std::uint32_t>(encoded.stored.size());
   encoded.block.raw_bytes = static_cast<std::uint32_t>(raw.size());
-  encoded.block.digest = util::sha256(encoded.stored);
+  encoded.block.digest = content_digest(encoded.stored);
   return encoded;
 }
 
@@ -25,7 +26,7 @@ Result<std::vector<std::byte>> decode_block(const Block& block, std::span<const 
   if (stored.size() != block.stored_bytes) {
     return fail(ErrorKind::corrupt, "{} bytes instead of the block's {}", stored.size(), block.stored_bytes);
   }
-  if (util::sha256(stored) != block.digest) return fail(ErrorKind::corrupt, "the block does not have its SHA-256");
+  if (content_digest(stored) != block.digest) return fail(ErrorKind::corrupt, "the block does not have its digest");
   if (block.raw_bytes == 0 || block.raw_bytes > kBlockLimit) {
     return fail(ErrorKind::corrupt, "a block of {} bytes", block.raw_bytes);
   }

@@ -28,7 +28,7 @@ struct Block {
   std::uint64_t offset = 0;        // of its first stored byte in the pack, or in Manifest::inline_bytes
   std::uint32_t stored_bytes = 0;  // as they lie in the object
   std::uint32_t raw_bytes = 0;     // 1 … kBlockLimit
-  util::Digest digest;             // SHA-256 of the stored bytes
+  util::Digest digest;             // content_digest of the stored bytes
   Encoding encoding = Encoding::stored;
 
   bool operator==(const Block&) const = default;

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <span>
 
+#include "cache/content_digest.h"
 #include "cache/fetch_plan.h"
 #include "cache/pack.h"
 #include "cache/parallel.h"
@@ -51,10 +52,13 @@ Result<std::vector<ChunkIndex::Known>> ChunkIndex::of_inline(const Manifest& man
     const Block& block = manifest.blocks[index];
     const std::vector<std::byte> raw =
         TRY(decode_block(block, std::span(manifest.inline_bytes).subspan(block.offset, block.stored_bytes)));
+    std::vector<std::span<const std::byte>> contents;
     for (const Use& use : plan.uses(index)) {
-      const std::span<const std::byte> bytes = std::span(raw).subspan(use.offset_in_block, use.length);
-      known.push_back({util::sha256(bytes), index, use.offset_in_block, use.length});
+      contents.push_back(std::span(raw).subspan(use.offset_in_block, use.length));
+      known.push_back({{}, index, use.offset_in_block, use.length});
     }
+    auto digested = known.end() - std::ssize(contents);
+    for (const util::Digest& digest : content_digests(contents)) (digested++)->digest = digest;
   }
   return known;
 }

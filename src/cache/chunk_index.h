@@ -1,4 +1,4 @@
-// Which content the base generation holds, by its SHA-256.
+// Which content the base generation holds, by its digest.
 #pragma once
 
 #include <cstdint>

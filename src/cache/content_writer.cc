@@ -8,14 +8,15 @@
 #include <string>
 #include <utility>
 
-#include "cache/file_reader.h"
+#include "cache/chunker.h"
+#include "cache/content_digest.h"
 #include "cache/parallel.h"
 
 namespace hearth::cache {
 
 namespace {
 
-constexpr std::uint64_t kPieceBytes = kBlockTarget;
+constexpr std::uint64_t kBatchBytes = kBlockTarget;
 // Batches of tiny files end here.
 constexpr std::size_t kBatchFiles = 512;
 constexpr int kPasses = 3;
@@ -28,17 +29,11 @@ bool is_local(ErrorKind kind) {
 
 }  // namespace
 
-// A piece of a file, small enough to be one chunk.
+// A piece of content that becomes one chunk.
 struct ContentWriter::Part {
   std::uint32_t job = 0;
   std::uint64_t offset = 0;
   std::uint64_t length = 0;
-};
-
-// What one thread reads at a time; batches are taken in by their numbers.
-struct ContentWriter::Batch {
-  std::uint64_t number = 0;
-  std::vector<Part> parts;
 };
 
 struct ContentWriter::ReadPart {
@@ -48,6 +43,13 @@ struct ContentWriter::ReadPart {
   FilePart content;
   std::vector<util::Digest> digests;  // of the data stretches
   std::string warning;                // why it could not be read
+};
+
+// What one thread works at; batches are taken in by their numbers.
+struct ContentWriter::Batch {
+  std::uint64_t number = 0;
+  std::vector<Part> parts;          // to be read
+  std::optional<ReadPart> segment;  // of a large file, in place of parts; its chunks are to be hashed
 };
 
 struct ContentWriter::FullBlock {
@@ -64,7 +66,10 @@ struct ContentWriter::Reader {
 };
 
 ContentWriter::ContentWriter(const ContentRequest& request, Warnings& warnings)
-    : request_(request), warnings_(warnings), next_block_(static_cast<std::uint32_t>(request.base.blocks.size())) {}
+    : request_(request),
+      warnings_(warnings),
+      large_files_(request.root),
+      next_block_(static_cast<std::uint32_t>(request.base.blocks.size())) {}
 
 Result<Contents> ContentWriter::run(std::span<const ContentJob> jobs, const std::stop_token& stop) {
   jobs_ = jobs;
@@ -88,18 +93,23 @@ Result<Contents> ContentWriter::run(std::span<const ContentJob> jobs, const std:
 Result<void> ContentWriter::pass(std::span<const std::uint32_t> jobs, const std::stop_token& stop) {
   queue_ = jobs;
   queue_offset_ = 0;
+  segments_.reset();
   return in_parallel(thread_count(request_.threads), stop,
                      [this](const std::stop_token& token) { return work(token); });
 }
 
 Result<void> ContentWriter::work(const std::stop_token& stop) {
   Reader reader{FileReader(request_.root), kNone, {}};
-  while (const std::optional<Batch> batch = next_batch()) {
+  while (true) {
+    std::optional<Batch> batch = TRY(next_batch());
+    if (!batch) return {};
     std::vector<ReadPart> parts;
+    if (batch->segment) parts.push_back(std::move(*batch->segment));
     for (const Part& part : batch->parts) {
       if (stop.stop_requested()) return fail(ErrorKind::cancelled, "the save was stopped");
       parts.push_back(TRY(read(reader, part)));
     }
+    hash(parts);
     std::vector<FullBlock> full;
     {
       // In the order of the paths, so that neighbours share a block. Whoever has the lowest number never waits.
@@ -113,18 +123,23 @@ Result<void> ContentWriter::work(const std::stop_token& stop) {
     }
     for (FullBlock& block : full) TRY(write(std::move(block), stop));
   }
-  return {};
 }
 
-std::optional<ContentWriter::Batch> ContentWriter::next_batch() {
-  const std::lock_guard guard(mutex_);
+bool ContentWriter::is_large(std::uint32_t job) const {
+  return jobs_[job].from == ContentJob::From::disk && request_.found.status(jobs_[job].found).size > kWholeFile;
+}
+
+// Large files are read here, since where a chunk begins depends on where the one before it ended.
+Result<std::optional<ContentWriter::Batch>> ContentWriter::next_batch() {
+  const std::lock_guard guard(queue_mutex_);
+  if (!queue_.empty() && is_large(queue_.front())) return next_segment(queue_.front());
   Batch batch;
   std::uint64_t bytes = 0;
-  while (!queue_.empty() && batch.parts.size() < kBatchFiles) {
+  while (!queue_.empty() && batch.parts.size() < kBatchFiles && !is_large(queue_.front())) {
     const std::uint32_t job = queue_.front();
     const std::uint64_t size = request_.found.status(jobs_[job].found).size;
-    const std::uint64_t length = std::min(size - queue_offset_, kPieceBytes);
-    if (!batch.parts.empty() && bytes + length > kPieceBytes) break;
+    const std::uint64_t length = std::min(size - queue_offset_, kBatchBytes);
+    if (!batch.parts.empty() && bytes + length > kBatchBytes) break;
     batch.parts.push_back({job, queue_offset_, length});
     bytes += length;
     queue_offset_ += length;
@@ -136,6 +151,53 @@ std::optional<ContentWriter::Batch> ContentWriter::next_batch() {
   if (batch.parts.empty()) return std::nullopt;
   batch.number = handed_out_++;
   return batch;
+}
+
+Result<ContentWriter::Batch> ContentWriter::next_segment(std::uint32_t job) {
+  const FoundEntry found = request_.found[jobs_[job].found];
+  ReadPart part;
+  part.job = job;
+  part.is_first = !segments_;
+  if (!segments_) segments_.emplace(large_files_, found.path, found.status);
+  TRY(accept(part, segments_->next()));
+  part.is_last = segments_->done();
+  if (part.is_last) {
+    segments_.reset();
+    queue_ = queue_.subspan(1);
+  }
+  return Batch{handed_out_++, {}, std::move(part)};
+}
+
+// What was read, or why it is left out. Errors: those that are not the file's own.
+Result<void> ContentWriter::accept(ReadPart& part, Result<FilePart> content) {
+  if (content) {
+    part.content = std::move(*content);
+    return {};
+  }
+  if (!is_local(content.error().kind)) return std::unexpected(std::move(content).error());
+  part.warning = fmt::format("left out of the cache: {}", content.error().message);
+  return {};
+}
+
+void ContentWriter::hash(std::span<ReadPart> parts) {
+  std::vector<std::span<const std::byte>> contents;
+  for (const ReadPart& part : parts) {
+    if (part.content.outcome != ReadOutcome::good) continue;
+    std::span<const std::byte> rest(part.content.bytes);
+    for (const Stretch& stretch : part.content.stretches) {
+      if (stretch.kind != Stretch::Kind::data) continue;
+      contents.push_back(rest.first(stretch.length));
+      rest = rest.subspan(stretch.length);
+    }
+  }
+  const std::vector<util::Digest> digests = content_digests(contents);
+  auto next = digests.begin();
+  for (ReadPart& part : parts) {
+    if (part.content.outcome != ReadOutcome::good) continue;
+    const auto count = std::ranges::count(part.content.stretches, Stretch::Kind::data, &Stretch::kind);
+    part.digests.assign(next, next + count);
+    next += count;
+  }
 }
 
 ContentWriter::ReadPart ContentWriter::begin(const Part& part) const {
@@ -152,20 +214,7 @@ Result<ContentWriter::ReadPart> ContentWriter::read(Reader& reader, const Part& 
   if (job.from == ContentJob::From::base) return read_from_base(reader, part);
   const FoundEntry found = request_.found[job.found];
   ReadPart result = begin(part);
-  Result<FilePart> content = reader.files.read(found.path, found.status, part.offset, part.length);
-  if (!content) {
-    if (!is_local(content.error().kind)) return std::unexpected(std::move(content).error());
-    result.warning = fmt::format("left out of the cache: {}", content.error().message);
-    return result;
-  }
-  result.content = std::move(*content);
-  if (result.content.outcome != ReadOutcome::good) return result;
-  std::span<const std::byte> rest(result.content.bytes);
-  for (const Stretch& stretch : result.content.stretches) {
-    if (stretch.kind != Stretch::Kind::data) continue;
-    result.digests.push_back(util::sha256(rest.first(stretch.length)));
-    rest = rest.subspan(stretch.length);
-  }
+  TRY(accept(result, reader.files.read(found.path, found.status, part.offset, part.length)));
   return result;
 }
 
@@ -192,7 +241,6 @@ Result<ContentWriter::ReadPart> ContentWriter::read_from_base(Reader& reader, co
     const auto bytes = std::span(reader.raw).subspan(extent.offset + skipped, stop - begin);
     result.content.stretches.push_back({Stretch::Kind::data, bytes.size()});
     result.content.bytes.insert(result.content.bytes.end(), bytes.begin(), bytes.end());
-    result.digests.push_back(util::sha256(bytes));
   }
   return result;
 }
@@ -261,14 +309,14 @@ bool ContentWriter::takeable(std::uint32_t block) const {
 
 Extent ContentWriter::store_chunk(const util::Digest& digest, std::span<const std::byte> bytes,
                                   std::vector<FullBlock>& full) {
-  if (const auto found = new_chunks_.find(digest); found != new_chunks_.end()) {
+  if (const auto found = new_chunks_.find(digest); found != new_chunks_.end() && found->second.length == bytes.size()) {
     return {found->second.block, found->second.offset, bytes.size()};
   }
   if (!raw_.empty() && raw_.size() + bytes.size() > kBlockTarget) full.push_back(cut());
   const Extent extent{next_block_, static_cast<std::uint32_t>(raw_.size()), bytes.size()};
   chunks_.push_back({digest, extent.offset, static_cast<std::uint32_t>(bytes.size())});
   raw_.insert(raw_.end(), bytes.begin(), bytes.end());
-  new_chunks_.emplace(digest, Place{extent.block, extent.offset});
+  new_chunks_.emplace(digest, Place{extent.block, extent.offset, static_cast<std::uint32_t>(bytes.size())});
   return extent;
 }
 

@@ -12,9 +12,11 @@
 
 #include "cache/chunk_index.h"
 #include "cache/directories.h"
+#include "cache/file_reader.h"
 #include "cache/manifest.h"
 #include "cache/pack_writer.h"
 #include "cache/save_plan.h"
+#include "cache/segment_reader.h"
 #include "cache/tree.h"
 #include "cache/warnings.h"
 #include "util/error.h"
@@ -78,8 +80,12 @@ class ContentWriter {
 
   Result<void> pass(std::span<const std::uint32_t> jobs, const std::stop_token& stop);
   Result<void> work(const std::stop_token& stop);
-  std::optional<Batch> next_batch();
+  Result<std::optional<Batch>> next_batch();
+  Result<Batch> next_segment(std::uint32_t job);
+  bool is_large(std::uint32_t job) const;
   ReadPart begin(const Part& part) const;
+  static Result<void> accept(ReadPart& part, Result<FilePart> content);
+  static void hash(std::span<ReadPart> parts);
   Result<ReadPart> read(Reader& reader, const Part& part);
   Result<ReadPart> read_from_base(Reader& reader, const Part& part);
   std::vector<FullBlock> take_in(std::vector<ReadPart> parts);
@@ -96,11 +102,17 @@ class ContentWriter {
   std::span<const ContentJob> jobs_;
   Contents contents_;
 
+  // Handing out: which jobs of this pass are still to be read.
+  std::mutex queue_mutex_;
+  std::span<const std::uint32_t> queue_;
+  std::uint64_t queue_offset_ = 0;         // in the first one's content
+  std::optional<SegmentReader> segments_;  // of the first one, if it is large and begun
+  FileReader large_files_;
+  std::uint64_t handed_out_ = 0;  // batches
+
+  // Taking in.
   std::mutex mutex_;
   std::condition_variable_any turn_changed_;
-  std::span<const std::uint32_t> queue_;  // jobs of this pass that are not handed out yet
-  std::uint64_t queue_offset_ = 0;        // in the first one's file
-  std::uint64_t handed_out_ = 0;          // batches
   std::uint64_t taken_in_ = 0;
   std::uint32_t next_block_ = 0;
   std::vector<std::byte> raw_;  // of the block that is being gathered
@@ -110,6 +122,7 @@ class ContentWriter {
   struct Place {
     std::uint32_t block = 0;
     std::uint32_t offset = 0;
+    std::uint32_t length = 0;
   };
   std::unordered_map<util::Digest, Place> new_chunks_;
   std::uint64_t read_bytes_ = 0;

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <thread>
 
+#include "cache/bytes.h"
 #include "util/file.h"
 #include "util/hash.h"
 
@@ -20,7 +21,7 @@ namespace hearth::cache {
 
 namespace {
 
-constexpr std::string_view kMagic = "hearth index 1\n";
+constexpr std::string_view kMagic = "hearth index 2\n";
 constexpr std::size_t kRecordBytes = 6 * sizeof(std::uint64_t);
 // No more than this is waited for the file system's clock to move on; common ones need 1 to 4 ms.
 constexpr int kProbeTries = 12;
@@ -60,7 +61,7 @@ class Reader {
     if (!bytes.empty()) std::memcpy(&value, bytes.data(), sizeof value);
     return value;
   }
-  std::string text() { return std::string(take(number())); }
+  std::string_view text() { return take(number()); }
   std::int64_t time() { return static_cast<std::int64_t>(number()); }
   // A count of things of at least `least` bytes each.
   std::size_t count(std::size_t least) {
@@ -125,6 +126,8 @@ std::optional<Index> decode(std::string_view bytes) {
   }
   index.files.resize(reader.count(kRecordBytes));
   for (FileStatus& status : index.files) status = read_record(reader);
+  const std::span<const std::byte> manifest = as_bytes(reader.text());
+  index.manifest.assign(manifest.begin(), manifest.end());
   if (!reader.complete()) return std::nullopt;
   return index;
 }
@@ -177,7 +180,7 @@ std::optional<DirectoryMark> mark_of(const std::filesystem::path& directory) {
 
 Result<void> write_index(const std::filesystem::path& path, const Index& index) {
   Writer writer;
-  writer.reserve(index.files.size() * kRecordBytes + 1024);
+  writer.reserve(index.files.size() * kRecordBytes + index.manifest.size() + 1024);
   writer.text(boot_id());
   writer.text(index.store);
   writer.text(index.head);
@@ -191,6 +194,7 @@ Result<void> write_index(const std::filesystem::path& path, const Index& index) 
   for (const ObjectName& object : index.damaged) writer.text(object.text());
   writer.number(index.files.size());
   for (const FileStatus& status : index.files) write_record(writer, status);
+  writer.text(as_text(index.manifest));
   const std::filesystem::path temporary = path.native() + ".new";
   TRY(util::write_file(temporary, writer.finish(), 0600));
   if (::rename(temporary.c_str(), path.c_str()) != 0)

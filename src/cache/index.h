@@ -34,6 +34,7 @@ struct Index {
   DirectoryMark directory;          // by which the directory is known as ours
   std::vector<ObjectName> damaged;  // objects that were missing or not what they should be
   std::vector<FileStatus> files;    // of each of the generation's entries, in their order; of others than files: {}
+  std::vector<std::byte> manifest;  // encode_manifest's of the generation; empty if nothing was restored
 };
 
 // Replaces the file in one step; not durable, since an index does not outlive a restart of the machine anyway.

@@ -130,8 +130,11 @@ struct Manifest {
 // name. What comes out of decode_… below has been checked.
 Result<void> check(const Manifest& manifest);
 
+// small: for the store. fast: for a copy on this machine.
+enum class Packing { small, fast };
+
 // The bytes of a manifest object that stands for itself. Deterministic. The manifest passes check().
-Result<std::vector<std::byte>> encode_manifest(const Manifest& manifest);
+Result<std::vector<std::byte>> encode_manifest(const Manifest& manifest, Packing packing = Packing::small);
 
 // The bytes of a manifest object that tells how `next` differs from `base`, whose object has the SHA-256 `base_digest`.
 // Neither has inline bytes. Decoding gives `next` exactly, down to the numbers of blocks and packs.

@@ -10,15 +10,16 @@ namespace {
 constexpr std::string_view kMagic{"HearthM", 7};
 constexpr std::uint8_t kVersion = 1;
 constexpr std::size_t kDigestBytes = 32;
-constexpr int kLevel = 6;
+constexpr int kSmallLevel = 6;
+constexpr int kFastLevel = 1;
 
 enum Form : std::uint8_t { form_full = 0, form_delta = 1 };
 
 }  // namespace
 
 Result<std::vector<std::byte>> seal(std::span<const std::byte> body, const std::optional<util::Digest>& base,
-                                    std::span<const std::byte> inline_bytes) {
-  const std::vector<std::byte> packed = TRY(compress(body, kLevel));
+                                    std::span<const std::byte> inline_bytes, Packing packing) {
+  const std::vector<std::byte> packed = TRY(compress(body, packing == Packing::small ? kSmallLevel : kFastLevel));
   ByteWriter writer;
   writer.raw(as_bytes(kMagic));
   writer.u8(kVersion);
@@ -68,7 +69,7 @@ void read_entries(ByteReader& reader, EntryReader& entry, std::size_t count, Ent
   }
 }
 
-Result<std::vector<std::byte>> encode_manifest(const Manifest& manifest) {
+Result<std::vector<std::byte>> encode_manifest(const Manifest& manifest, Packing packing) {
   ByteWriter writer;
   writer.varint(manifest.root_mode);
   writer.zigzag(manifest.root_mtime);
@@ -78,7 +79,7 @@ Result<std::vector<std::byte>> encode_manifest(const Manifest& manifest) {
   writer.varint(manifest.entries.size());
   EntryWriter entries(writer);
   for (std::size_t i = 0; i < manifest.entries.size(); ++i) entries.write(manifest.entries[i]);
-  return seal(writer.bytes(), std::nullopt, manifest.inline_bytes);
+  return seal(writer.bytes(), std::nullopt, manifest.inline_bytes, packing);
 }
 
 Result<std::optional<util::Digest>> base_of(std::span<const std::byte> object) {

@@ -220,7 +220,7 @@ Result<std::vector<std::byte>> encode_delta(const Manifest& next, const Manifest
   write_packs(writer, next.packs);
   write_block_runs(writer, next, blocks.to_base);
   write_steps(writer, next, base, blocks.to_next);
-  return seal(writer.bytes(), base_digest, {});
+  return seal(writer.bytes(), base_digest, {}, Packing::small);
 }
 
 Result<Manifest> decode_delta(std::span<const std::byte> object, const Manifest& base,

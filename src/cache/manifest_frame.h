@@ -22,7 +22,7 @@ struct Frame {
 };
 
 Result<std::vector<std::byte>> seal(std::span<const std::byte> body, const std::optional<util::Digest>& base,
-                                    std::span<const std::byte> inline_bytes);
+                                    std::span<const std::byte> inline_bytes, Packing packing);
 
 // The frame of an intact manifest object, as views into it. corrupt, or of a newer format: invalid.
 Result<Frame> unseal(std::span<const std::byte> object);

@@ -134,6 +134,10 @@ class Restorer {
     report_.bytes = filled->bytes;
     report_.fetched_bytes += filled->fetched_bytes;
     index_.files = std::move(filled->files);
+    // Without it the next save asks the store.
+    if (Result<std::vector<std::byte>> copy = encode_manifest(loaded->manifest, Packing::fast)) {
+      index_.manifest = std::move(*copy);
+    }
     return std::nullopt;
   }
 

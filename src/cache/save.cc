@@ -87,14 +87,22 @@ class Saver {
     } else if (!head_.seen.head.generations.empty()) {
       generation_ = head_.seen.head.generations.front();
     }
-    Step end = load_base();
-    if (!end && restored && generation_ && index->files.size() == base_.manifest.entries.size()) {
-      base_.index = std::move(index);
-    }
-    return end;
+    if (restored) use(std::move(*index));
+    return base_.index ? std::nullopt : load_base();
   }
 
+  // The index says what the base is without a word to the store.
+  void use(Index index) {
+    Result<Manifest> manifest = decode_manifest(index.manifest);
+    if (!manifest || manifest->entries.size() != index.files.size()) return;
+    base_.manifest = std::move(*manifest);
+    index.manifest = {};
+    base_.index = std::move(index);
+  }
+
+  // As the store has it.
   Step load_base() {
+    base_.manifest = {};
     if (!generation_) return std::nullopt;
     std::expected<LoadedManifest, LoadFailure> loaded =
         load_manifest(store_, layout_, head_.seen.head, *generation_, stop_);
@@ -108,6 +116,7 @@ class Saver {
     damaged_.insert(*damaged);
     warnings_.add(loaded.error().error.message);
     generation_.reset();
+    base_.index.reset();
     return std::nullopt;
   }
 
@@ -135,7 +144,12 @@ class Saver {
     if (!plan_.differs && !plan_.reads && same_root() && !must_heal()) {
       return Ending{SaveOutcome::unchanged, ""};
     }
-    return std::nullopt;
+    if (!base_.index) return std::nullopt;
+    // What is stored from here on builds on what the store has.
+    Step end = load_base();
+    if (base_.index && base_.index->files.size() != base_.manifest.entries.size()) base_.index.reset();
+    plan_ = plan_save(found_, base_);
+    return end;
   }
 
   // An empty directory is the same as none, however it was made.
@@ -257,11 +271,11 @@ class Saver {
     const MayInline may_inline = uses_base_packs(state()) ? MayInline::no : MayInline::yes;
     const Result<WrittenBlocks> written = packs_->finish(may_inline, stop_);
     if (!written) return failure(written.error());
-    const Manifest manifest = assemble(state(), *written);
+    manifest_ = assemble(state(), *written);
     std::optional<DeltaBase> delta_base;
     if (generation_) delta_base.emplace(*generation_, base_.manifest);
     const Result<StoredManifest> stored =
-        store_manifest(store_, layout_, head_.seen, save_, manifest, delta_base, stop_);
+        store_manifest(store_, layout_, head_.seen, save_, manifest_, delta_base, stop_);
     if (!stored) return failure(stored.error());
     manifest_bytes_ = stored->bytes;
 
@@ -307,14 +321,20 @@ class Saver {
   // The next save of this directory reads only what has changed since this one looked.
   void remember() {
     if (report_.generation.empty()) return;
-    const Result<void> written = write_index(index_path_, {.store = store_.description(),
-                                                           .head = layout_.head().text(),
-                                                           .epoch = head_.seen.head.epoch,
-                                                           .generation = report_.generation,
-                                                           .probe = probe_,
-                                                           .directory = mark_of(directory_).value_or(DirectoryMark()),
-                                                           .damaged = {},
-                                                           .files = file_statuses(state())});
+    const bool saved = report_.outcome == SaveOutcome::saved;
+    // What the index says already is still true.
+    if (!saved && base_.index && !plan_.reads) return;
+    Result<std::vector<std::byte>> copy = encode_manifest(saved ? manifest_ : base_.manifest, Packing::fast);
+    const Result<void> written =
+        write_index(index_path_, {.store = store_.description(),
+                                  .head = layout_.head().text(),
+                                  .epoch = head_.seen.head.epoch,
+                                  .generation = report_.generation,
+                                  .probe = probe_,
+                                  .directory = mark_of(directory_).value_or(DirectoryMark()),
+                                  .damaged = {},
+                                  .files = file_statuses(state()),
+                                  .manifest = std::move(copy).value_or(std::vector<std::byte>())});
     if (!written) warnings_.add(written.error().message);
   }
 
@@ -341,6 +361,7 @@ class Saver {
   std::vector<bool> takeable_;
   std::vector<std::uint32_t> content_;  // by found entry: index into contents_
   Contents contents_;
+  Manifest manifest_;  // the new one
   std::uint64_t manifest_bytes_ = 0;
 };
 

@@ -1,4 +1,5 @@
-// SHA-256 (FIPS 180-4), by OpenSSL, which uses the processor's SHA extensions.
+// SHA-256 (FIPS 180-4), by OpenSSL, which uses the processor's SHA extensions; of many contents at once by Intel's
+// multi-buffer library, which uses its wide registers.
 #pragma once
 
 #include <array>
@@ -10,6 +11,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace hearth::util {
 
@@ -26,7 +28,11 @@ struct Digest {
 Digest sha256(std::span<const std::byte> bytes);
 Digest sha256(std::string_view bytes);
 
-// The same, piece by piece.
+// The digest of each, in their order. Of contents of 1 to 60 KiB several times faster than one after the other on a
+// processor that has AVX2 or AVX-512 and no SHA extensions.
+std::vector<Digest> sha256_each(std::span<const std::span<const std::byte>> contents);
+
+// The same as sha256(), piece by piece.
 class Sha256 {
  public:
   Sha256();

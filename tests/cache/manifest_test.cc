@@ -85,14 +85,14 @@ void expect_lies_bounded(std::span<const std::byte> object, const Decode& decode
     for (const int bits : {0x01, 0x02, 0x04, 0x10, 0x40, 0x80, 0xff}) {
       std::vector<std::byte> lie = body;
       lie[i] ^= static_cast<std::byte>(bits);
-      const auto decoded = decode(*seal(lie, frame.base, frame.inline_bytes));
+      const auto decoded = decode(*seal(lie, frame.base, frame.inline_bytes, Packing::small));
       if (decoded) {
         EXPECT_TRUE(check(*decoded));
       } else {
         ASSERT_EQ(decoded.error().kind, ErrorKind::corrupt);
       }
     }
-    ASSERT_FALSE(decode(*seal(std::span(body).first(i), frame.base, frame.inline_bytes)));
+    ASSERT_FALSE(decode(*seal(std::span(body).first(i), frame.base, frame.inline_bytes, Packing::small)));
   }
 }
 
@@ -109,7 +109,7 @@ TEST(Manifest, CountsAreNotTrusted) {
   body.varint(0);
   body.varint(0);
   body.varint(UINT64_MAX);  // entries
-  EXPECT_EQ(decode_manifest(*seal(body.bytes(), std::nullopt, {})).error().kind, ErrorKind::corrupt);
+  EXPECT_EQ(decode_manifest(*seal(body.bytes(), std::nullopt, {}, Packing::small)).error().kind, ErrorKind::corrupt);
 }
 
 Entry file(std::string_view path, std::uint64_t size = 0, std::span<const Extent> extents = {}) {

@@ -237,6 +237,19 @@ TEST_F(SaveRestore, NothingIsStoredOfACacheThatWasNeverFilled) {
   EXPECT_THAT(all_objects_of(store_), IsEmpty());
 }
 
+TEST_F(SaveRestore, OfALargeFileOnlyWhatChangedIsStored) {
+  std::string content = noise(std::size_t{12} << 20, 7);
+  put_file(machine_.directory() / "large", content);
+  EXPECT_GT(saved().uploaded_bytes, content.size());
+  content.insert(100, "inserted");
+  content.replace(content.size() / 2, 5, "other");
+  put_file(machine_.directory() / "large", content);
+  const SaveReport report = saved();
+  EXPECT_EQ(report.read_bytes, content.size());
+  EXPECT_LT(report.uploaded_bytes, std::size_t{5} << 20);
+  EXPECT_EQ(restored_picture(store_), picture(machine_.directory()));
+}
+
 TEST_F(SaveRestore, SpecialFilesAreLeftOutWithAWarning) {
   put_file(machine_.directory() / "file", "x");
   ASSERT_EQ(::mkfifo((machine_.directory() / "pipe").c_str(), 0600), 0);

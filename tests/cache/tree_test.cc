@@ -132,6 +132,7 @@ Index sample_index() {
   index.probe = 1234;
   index.directory = {1, 2, 3};
   index.damaged = {{index.epoch, ObjectKind::pack, new_id(), 3}};
+  index.manifest = {std::byte{1}, std::byte{0}, std::byte{2}};
   index.files = {{}, {.device = 1, .inode = 2, .size = 3, .mtime = -4, .ctime = 5, .mode = 0100644}};
   return index;
 }
@@ -149,6 +150,7 @@ TEST_F(Tree, TheIndexIsReadAsItWasWritten) {
   EXPECT_EQ(read->directory, index.directory);
   EXPECT_EQ(read->damaged, index.damaged);
   EXPECT_EQ(read->files, index.files);
+  EXPECT_EQ(read->manifest, index.manifest);
 }
 
 TEST_F(Tree, ADamagedIndexIsNone) {
