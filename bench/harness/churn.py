@@ -10,6 +10,7 @@ import markdown
 import measuring
 
 CORPUS = "objects"
+INODES = 100_000
 SAVES = 30
 RATES = (0.002, 0.01, 0.04, 0.10)
 # The last one is only shown.
@@ -30,7 +31,7 @@ def measure(session, hearth, saves=SAVES, rates=RATES):
 def _measure(session, hearth, saves, rate):
     source = random.Random(round(rate * 1000))
     records = []
-    with session.volumes.fresh() as work:
+    with session.volumes.fresh(inodes=INODES) as work:
         tree = work / "tree"
         session.corpus(CORPUS).place(tree)
         place = session.place(work, hearth)
@@ -63,7 +64,7 @@ def _later(command, days):
 
 
 def _restore(session, hearth, place):
-    with session.volumes.fresh() as target:
+    with session.volumes.fresh(inodes=INODES) as target:
         session.measuring.warm(place.store)
         (target / "tree").mkdir()
         result = session.measuring.run(hearth.restore(place, target / "tree"), target, place.home)

@@ -6,6 +6,7 @@ import markdown
 import measuring
 
 CORPUS = "node"
+INODES = 150_000
 TITLES = {"slug-6": "slug, level 6", "pigz-6": "tar + `pigz -6`", "slug-1": "slug, level 1", "igzip-1": "tar + `igzip -1`"}
 
 
@@ -14,7 +15,7 @@ def measure(session):
     corpus = session.corpus(CORPUS)
     records = []
     for number in range(session.rounds):
-        with session.volumes.fresh() as work:
+        with session.volumes.fresh(inodes=INODES) as work:
             tree = work / "tree"
             corpus.place(tree)
             names = list(TITLES)
