@@ -53,7 +53,7 @@ def machine(about):
 def describe(corpus, about):
     words = CORPORA.get(corpus, corpus)
     if "files" in about:
-        words += f". {about['files']:,} files, {goals.size(about['bytes'])}."
+        words += f". {about['files']:,} file{'s' * (about['files'] > 1)}, {goals.size(about['bytes'])}."
     if "changed_files" in about:
         words += (f" v2 has {about['changed_files']:,} new or changed files, {goals.size(about['changed_bytes'])}; they "
                   f"alone, by `zstd -3`, are the floor of what can go up: {goals.size(about['floor_bytes'])}.")

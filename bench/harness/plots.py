@@ -41,9 +41,9 @@ def _scaling(records, by, path):
             for tool, style, words in ((scaling.HEARTH, "o-", title), ("tar-zstd", "s:", f"tar + zstd: {title}")):
                 _line(time, _scaled(scaling.series(records, by, operation, "seconds", tool), by), style, words, colour)
             peaks = scaling.series(records, by, operation, "memory")
-            _line(memory, [(amount, value / 2**20) for amount, value in _scaled(peaks, by)], "o-", title, colour)
+            _line(memory, [(amount, value / 1e6) for amount, value in _scaled(peaks, by)], "o-", title, colour)
         _line(time, _scaled(scaling.series(records, by, "limit", "seconds", "read"), by), "--", "reading alone", "black")
-        for axis, what in ((time, "seconds"), (memory, "peak memory, MiB")):
+        for axis, what in ((time, "seconds"), (memory, "peak memory, MB")):
             axis.set(xlabel=scaling.UNITS[by], ylabel=what, xlim=(0, None), ylim=(0, None))
             axis.legend(fontsize="x-small")
 

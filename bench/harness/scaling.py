@@ -13,7 +13,6 @@ FILES = (10_000, 30_000, 100_000, 300_000, 1_000_000)
 GIGABYTES = (1, 2, 5, 10, 20)
 # Of the largest amount's seconds for one unit, to those of the amount in the middle.
 LINEAR = 1.5
-MEMORY = 160 << 20
 MEMORY_PER_FILE = 200
 TITLES = {"save-first": "save, first", "save-unchanged": "save, unchanged", "restore-fresh": "restore"}
 UNITS = {"files": "files", "bytes": "GB in one file"}
@@ -85,8 +84,8 @@ def judge(records):
             lambda point: point[0])]
         amounts = sorted({record["amount"] for record in records if record["by"] == by})
         if peaks:
-            bound = MEMORY + (MEMORY_PER_FILE * amounts[-1] if by == "files" else 0)
-            words = "≤ 160 MiB and 200 bytes a file" if by == "files" else "≤ 160 MiB"
+            bound = goals.MOST_MEMORY + (MEMORY_PER_FILE * amounts[-1] if by == "files" else 0)
+            words = "≤ 160 MB and 200 bytes a file" if by == "files" else "≤ 160 MB"
             yield goals.Verdict(f"peak memory at {_amount(by, amounts[-1])}: {words}", goals.size(peaks[-1]),
                                 goals.size(bound), "", peaks[-1] <= bound)
 
