@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <cstdio>
@@ -52,6 +53,20 @@ Result<Staging> Staging::create(const fs::path& directory) {
   util::Fd lock = TRY(util::open_file(temporary.path(), kDirectoryFlags));
   if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
     return fail_errno(errno, fmt::format("locking {}", temporary.path().native()));
+  }
+  return Staging(std::move(temporary), std::move(lock));
+}
+
+Result<Staging> Staging::adopt(const fs::path& directory) {
+  remove_abandoned(directory);
+  // Locked before it has a name that says it may be removed.
+  util::Fd lock = TRY(util::open_file(directory, kDirectoryFlags));
+  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+    return fail_errno(errno, fmt::format("locking {}", directory.native()));
+  }
+  util::TempDir temporary = TRY(util::TempDir::create(parent_directory(directory), staging_prefix(directory)));
+  if (::rename(directory.c_str(), temporary.path().c_str()) != 0 || ::fchmod(lock.get(), S_IRWXU) != 0) {
+    return fail_errno(errno, fmt::format("setting {} aside", directory.native()));
   }
   return Staging(std::move(temporary), std::move(lock));
 }

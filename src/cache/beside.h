@@ -18,6 +18,8 @@ std::filesystem::path probe_path(const std::filesystem::path& directory);
 class Staging {
  public:
   static Result<Staging> create(const std::filesystem::path& directory);
+  // `directory` itself, with all that is in it, which is not at its place any more then.
+  static Result<Staging> adopt(const std::filesystem::path& directory);
 
   const std::filesystem::path& path() const { return temporary_.path(); }
   // Renames it to `directory`, which is absent or empty.

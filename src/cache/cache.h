@@ -65,11 +65,12 @@ struct SaveReport {
   std::vector<std::string> warnings;
 };
 
-// Makes `directory` equal the newest good generation. `directory` is absent or empty (make_room); its parent exists, is
-// on one file system with it, and writable. Ends in exactly what was saved, or in an empty directory: every byte is
-// verified before it is visible at `directory`. Writes the index file at `index` (what was restored, bound to store,
-// name and generation; the next save reads nothing that it proves unchanged). Never an error: the outcome tells. A stop
-// request is `late`.
+// Makes `directory` equal the newest good generation. `directory` is absent, empty, or what the last restore or save
+// with this index left there (make_room), of which is kept what the index proves to be as it should; its parent exists,
+// is on one file system with it, and writable. Ends in exactly what was saved, or in no directory or an empty one:
+// every byte is verified before it is visible at `directory`. Writes the index file at `index` (what was restored,
+// bound to store, name and generation; the next save reads nothing that it proves unchanged). Never an error: the
+// outcome tells. A stop request is `late`.
 RestoreReport restore(store::ObjectStore& store, const Name& name, const std::filesystem::path& directory,
                       const std::filesystem::path& index, const RestoreOptions& options, std::stop_token stop);
 
@@ -86,8 +87,8 @@ std::filesystem::path index_path(const std::filesystem::path& directory);
 
 enum class Replace { no, yes };
 
-// Makes `directory` ready for a restore: removes it with all that is in it, if it is what the last restore or save with
-// this index left there; anything else that is neither absent nor empty only with Replace::yes, else it is invalid.
+// Makes `directory` ready for a restore: what is neither absent, nor empty, nor what the last restore or save with this
+// index left there is removed with all that is in it with Replace::yes, else it is invalid.
 Result<void> make_room(const std::filesystem::path& directory, const std::filesystem::path& index, Replace replace);
 
 }  // namespace hearth::cache

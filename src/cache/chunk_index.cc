@@ -46,7 +46,7 @@ ChunkIndex::ChunkIndex(std::vector<Known> known) : known_(std::move(known)) {
 
 Result<std::vector<ChunkIndex::Known>> ChunkIndex::of_inline(const Manifest& manifest) {
   std::vector<Known> known;
-  const FetchPlan plan(manifest, 0);
+  const FetchPlan plan(manifest, 0, [](std::uint32_t) { return true; });
   for (std::uint32_t index = 0; index < manifest.blocks.size(); ++index) {
     if (plan.uses(index).empty()) continue;
     const Block& block = manifest.blocks[index];

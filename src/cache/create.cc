@@ -91,7 +91,7 @@ Result<void> Creator::write_piece(const Path& path, const Piece& piece) {
 }
 
 Result<FileStatus> Creator::finish_file(const Path& path, const Attributes& attributes) {
-  const util::Fd fd = TRY(open(path, O_WRONLY, 0));
+  const util::Fd fd = TRY(open(path, O_RDONLY | O_NONBLOCK, 0));
   return finish(fd, path, attributes);
 }
 

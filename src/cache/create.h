@@ -45,6 +45,7 @@ class Creator {
                                std::span<const Piece> pieces);
 
   // The same in steps, which may be taken by different threads: begin once, write the pieces in any order, finish once.
+  // A file that is there already is finished alone.
   Result<void> begin_file(const Path& path, std::uint64_t size);
   Result<void> write_piece(const Path& path, const Piece& piece);
   Result<FileStatus> finish_file(const Path& path, const Attributes& attributes);

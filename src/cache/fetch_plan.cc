@@ -10,9 +10,10 @@ namespace {
 // Fetching this many unwanted bytes costs less than another request.
 constexpr std::uint64_t kSmallGap = 256 << 10;
 
-std::vector<Use> all_uses(const Manifest& manifest) {
+std::vector<Use> uses_of(const Manifest& manifest, const std::function<bool(std::uint32_t)>& wanted) {
   std::vector<Use> uses;
   for (std::uint32_t index = 0; index < manifest.entries.size(); ++index) {
+    if (!wanted(index)) continue;
     const Entry entry = manifest.entries[index];
     std::uint64_t offset = 0;
     for (const Extent& extent : entry.extents) {
@@ -34,19 +35,20 @@ bool continues(const FetchRange& range, const Block& block, std::uint64_t target
 
 }  // namespace
 
-FetchPlan::FetchPlan(const Manifest& manifest, std::uint64_t target) : uses_(all_uses(manifest)) {
+FetchPlan::FetchPlan(const Manifest& manifest, std::uint64_t target, const std::function<bool(std::uint32_t)>& wanted)
+    : uses_(uses_of(manifest, wanted)) {
   starts_.assign(manifest.blocks.size() + 1, 0);
   for (const Use& use : uses_) ++starts_[use.block + 1];
   std::partial_sum(starts_.begin(), starts_.end(), starts_.begin());
-  std::vector<std::uint32_t> wanted;
+  std::vector<std::uint32_t> used;
   for (std::uint32_t block = 0; block < manifest.blocks.size(); ++block) {
-    if (!uses(block).empty()) wanted.push_back(block);
+    if (!uses(block).empty()) used.push_back(block);
   }
-  std::ranges::sort(wanted, {}, [&](std::uint32_t index) {
+  std::ranges::sort(used, {}, [&](std::uint32_t index) {
     const Block& block = manifest.blocks[index];
     return std::pair(block.pack, block.offset);
   });
-  for (const std::uint32_t index : wanted) {
+  for (const std::uint32_t index : used) {
     const Block& block = manifest.blocks[index];
     if (ranges_.empty() || !continues(ranges_.back(), block, target)) {
       ranges_.push_back({.pack = block.pack, .offset = block.offset, .length = 0, .blocks = {}});

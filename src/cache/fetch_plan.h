@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -28,9 +29,9 @@ struct FetchRange {
 
 class FetchPlan {
  public:
-  // Ranges are about `target` bytes long, or one block. Blocks that no file uses are left out where that saves
-  // anything.
-  FetchPlan(const Manifest& manifest, std::uint64_t target);
+  // Ranges are about `target` bytes long, or one block. `wanted` tells by their indices which entries' content is
+  // wanted; blocks that none of them uses are left out where that saves anything.
+  FetchPlan(const Manifest& manifest, std::uint64_t target, const std::function<bool(std::uint32_t)>& wanted);
 
   const std::vector<FetchRange>& ranges() const { return ranges_; }
   // In the order of the entries, and of the content of each.

@@ -38,8 +38,9 @@ class Filler {
         manifest_(request.manifest),
         root_(std::move(root)),
         threads_(threads),
-        plan_(manifest_, range_target(manifest_, threads)),
-        files_(manifest_.entries.size()) {}
+        plan_(manifest_, range_target(manifest_, threads),
+              [this](std::uint32_t index) { return action(index) == Action::make; }),
+        files_(request.update == nullptr ? std::vector<FileStatus>(manifest_.entries.size()) : request.update->files) {}
 
   Result<void> run(const std::stop_token& stop) {
     Creator creator = new_creator();
@@ -59,15 +60,19 @@ class Filler {
  private:
   Creator new_creator() const { return {Directories(root_), request_.owner}; }
 
+  Action action(std::size_t index) const {
+    return request_.update == nullptr ? Action::make : request_.update->actions[index];
+  }
+
   // Directories, and the files that several threads will write to.
   Result<void> begin_tree(Creator& creator, const std::stop_token& stop) {
     for (std::uint32_t index = 0; index < manifest_.entries.size(); ++index) {
       if (index % kPortion == 0) TRY(check_stop(stop));
       const Entry entry = manifest_.entries[index];
-      if (entry.kind == EntryKind::directory) TRY(creator.make_directory(entry.path));
-      if (entry.kind != EntryKind::file) continue;
       bytes_ += entry.size;
-      if (entry.extents.size() < 2) continue;
+      if (action(index) != Action::make) continue;
+      if (entry.kind == EntryKind::directory) TRY(creator.make_directory(entry.path));
+      if (entry.kind != EntryKind::file || entry.extents.size() < 2) continue;
       if (const std::uint32_t blocks = plan_.blocks_of(entry); blocks > 1) {
         unfinished_.emplace(index, blocks);
         TRY(creator.begin_file(entry.path, entry.size));
@@ -80,7 +85,8 @@ class Filler {
   Result<void> finish_tree(Creator& creator, const std::stop_token& stop) {
     for (std::uint32_t index = 0; index < manifest_.entries.size(); ++index) {
       const Entry entry = manifest_.entries[index];
-      if (entry.kind == EntryKind::hard_link) TRY(creator.make_hard_link(entry.path, entry.target));
+      if (entry.kind != EntryKind::hard_link || action(index) != Action::make) continue;
+      TRY(creator.make_hard_link(entry.path, entry.target));
     }
     // A new name changes the ctime of all names.
     for (std::uint32_t index = 0; index < manifest_.entries.size(); ++index) {
@@ -92,7 +98,8 @@ class Filler {
     TRY(check_stop(stop));
     for (std::size_t index = manifest_.entries.size(); index-- > 0;) {
       const Entry entry = manifest_.entries[index];
-      if (entry.kind == EntryKind::directory) TRY(creator.finish_directory(entry.path, attributes_of(entry)));
+      if (entry.kind != EntryKind::directory || action(index) == Action::keep) continue;
+      TRY(creator.finish_directory(entry.path, attributes_of(entry)));
     }
     return creator.finish_directory("", {.mode = manifest_.root_mode, .mtime = manifest_.root_mtime});
   }
@@ -114,17 +121,20 @@ class Filler {
       if (next < ranges) {
         TRY(write_range(creator, plan_.ranges()[next], stop));
       } else {
-        TRY(make_empty_ones(creator, (next - ranges) * kPortion));
+        TRY(make_without_blocks(creator, (next - ranges) * kPortion));
       }
     }
   }
 
-  // Links, and files without any block.
-  Result<void> make_empty_ones(Creator& creator, std::size_t begin) {
+  // Links, files without any block, and those that are there already.
+  Result<void> make_without_blocks(Creator& creator, std::size_t begin) {
     const std::size_t end = std::min(begin + kPortion, manifest_.entries.size());
     for (std::size_t index = begin; index < end; ++index) {
       const Entry entry = manifest_.entries[index];
-      if (entry.kind == EntryKind::symlink) {
+      if (action(index) == Action::keep) continue;
+      if (action(index) == Action::finish) {
+        if (entry.kind == EntryKind::file) files_[index] = TRY(creator.finish_file(entry.path, attributes_of(entry)));
+      } else if (entry.kind == EntryKind::symlink) {
         TRY(creator.make_symlink(entry.path, std::string(entry.target), entry.mtime));
       } else if (entry.kind == EntryKind::file &&
                  std::ranges::all_of(entry.extents, [](const Extent& extent) { return extent.block == kHole; })) {

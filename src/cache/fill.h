@@ -1,4 +1,4 @@
-// Makes the tree of a manifest in a fresh directory, from the blocks in the store, on several threads.
+// Makes the tree of a manifest, or what is missing of it, from the blocks in the store, on several threads.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +12,7 @@
 #include "cache/layout.h"
 #include "cache/manifest.h"
 #include "cache/tree.h"
+#include "cache/update_plan.h"
 #include "store/object_store.h"
 #include "util/error.h"
 
@@ -22,14 +23,15 @@ struct FillRequest {
   const Layout& layout;
   ObjectName manifest_name;  // of the generation's own manifest: its epoch counts, and it is what damage is laid to
   const Manifest& manifest;
-  std::filesystem::path root;  // an empty directory
+  std::filesystem::path root;  // an empty directory, or one whose way was cleared for `update`
+  const UpdatePlan* update = nullptr;
   std::optional<uid_t> owner;
   unsigned threads = 0;
 };
 
 struct Filled {
   std::vector<FileStatus> files;  // as Index::files has them
-  std::uint64_t bytes = 0;        // of the files' contents
+  std::uint64_t bytes = 0;        // of the files' contents, kept ones too
   std::uint64_t fetched_bytes = 0;
 };
 

@@ -35,8 +35,8 @@ Result<void> make_room(const fs::path& directory, const fs::path& index, Replace
   }
   const bool empty = fs::is_empty(tidied, code);
   if (code) return fail_errno(code.value(), fmt::format("looking into {}", tidied.native()));
-  if (empty) return {};
-  if (replace == Replace::no && !is_ours(tidied, index)) {
+  if (empty || is_ours(tidied, index)) return {};
+  if (replace == Replace::no) {
     return fail(ErrorKind::invalid,
                 "{} is neither empty nor what a restore has left there; empty it, or replace it with --replace",
                 tidied.native());

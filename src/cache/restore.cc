@@ -11,6 +11,12 @@
 #include "cache/fill.h"
 #include "cache/index.h"
 #include "cache/manifest_store.h"
+#include "cache/parallel.h"
+#include "cache/save_plan.h"
+#include "cache/tree.h"
+#include "cache/update_plan.h"
+#include "cache/warnings.h"
+#include "util/file.h"
 
 namespace hearth::cache {
 
@@ -35,14 +41,16 @@ class Restorer {
         stop_(std::move(stop)) {}
 
   RestoreReport run(const Name& name) {
-    ::unlink(index_path_.c_str());
     index_.store = store_.description();
+    set_previous_aside();
+    ::unlink(index_path_.c_str());
     const Result<Layout> layout = Layout::of(name);
     if (!layout) {
       end({RestoreOutcome::unavailable, layout.error().message});
       return std::move(report_);
     }
     index_.head = layout->head().text();
+    if (previous_ && previous_->base.index->head != index_.head) previous_.reset();
     // An object that is gone was collected if HEAD has moved on, and is damage if a second look finds the same.
     if (!attempt(*layout, OnMissing::start_over)) {
       damaged_.clear();
@@ -53,6 +61,12 @@ class Restorer {
   }
 
  private:
+  // The directory as it was before.
+  struct Previous {
+    Staging staging;
+    Base base;  // with its index
+    Previous(Staging taken, Base known) : staging(std::move(taken)), base(std::move(known)) {}
+  };
   enum class OnMissing { start_over, count_as_damage };
 
   void end(Ending ending) {
@@ -111,31 +125,92 @@ class Restorer {
     return std::ranges::any_of(objects, [this](const ObjectName& object) { return damaged_.contains(object); });
   }
 
+  // What is at the directory's place, if it is ours, comes back only as what it should be. It goes even if nothing can
+  // be restored.
+  void set_previous_aside() {
+    std::optional<Index> index = read_index(index_path_);
+    if (!index || mark_of(directory_) != index->directory) return;
+    Result<Staging> staging = Staging::adopt(directory_);
+    if (!staging) {
+      if (Result<void> removed = util::remove_tree(directory_); !removed) {
+        report_.warnings.push_back(removed.error().message);
+      }
+      return;
+    }
+    Result<Manifest> manifest = decode_manifest(index->manifest);
+    index->manifest = {};
+    // Changing owners would cost as much as making everything anew.
+    if (!manifest || manifest->entries.size() != index->files.size() || index->store != index_.store ||
+        options_.owner) {
+      return;
+    }
+    previous_.emplace(std::move(*staging), Base{std::move(*manifest), std::move(index)});
+  }
+
   std::optional<FillFailure> restore_generation(const Layout& layout, const Head& head, const Generation& generation) {
-    const std::expected<LoadedManifest, LoadFailure> loaded = load_manifest(store_, layout, head, generation, stop_);
-    if (!loaded) return FillFailure{loaded.error().error, loaded.error().damaged, 0};
-    report_.fetched_bytes += loaded->fetched_bytes;
+    const ObjectName name{head.epoch, ObjectKind::manifest, generation.id, 0};
+    // Of which generation it is the manifest is known without the store.
+    const bool known = previous_ && previous_->base.index->epoch == head.epoch &&
+                       previous_->base.index->generation == generation.id && previous_->base.index->damaged.empty();
+    Manifest manifest;
+    if (known) {
+      manifest = previous_->base.manifest;
+    } else {
+      std::expected<LoadedManifest, LoadFailure> loaded = load_manifest(store_, layout, head, generation, stop_);
+      if (!loaded) return FillFailure{loaded.error().error, loaded.error().damaged, 0};
+      report_.fetched_bytes += loaded->fetched_bytes;
+      manifest = std::move(loaded->manifest);
+    }
+    if (std::optional<Previous> previous = std::exchange(previous_, std::nullopt)) {
+      std::optional<FillFailure> failure = update(*previous, layout, name, manifest);
+      if (!failure || failure->damaged) return failure;
+      report_.fetched_bytes += failure->fetched_bytes;
+    }
     Result<Staging> staging = Staging::create(directory_);
     if (!staging) return FillFailure{staging.error(), std::nullopt, 0};
+    return fill_and_publish(*staging, layout, name, manifest, nullptr);
+  }
+
+  std::optional<FillFailure> update(Previous& previous, const Layout& layout, const ObjectName& name,
+                                    const Manifest& manifest) {
+    const auto failed = [](const Error& error) { return FillFailure{error, std::nullopt, 0}; };
+    const Result<Directories> root = Directories::open(previous.staging.path());
+    if (!root) return failed(root.error());
+    Warnings warnings;
+    const Result<Listing> found = walk(root->root(), thread_count(options_.threads), warnings, stop_);
+    if (!found) return failed(found.error());
+    if (const std::vector<std::string> unseen = warnings.take(); !unseen.empty()) {
+      return failed({ErrorKind::io, unseen.front()});
+    }
+    const UpdatePlan plan = plan_update(*found, previous.base, manifest);
+    if (const Result<void> cleared = clear_way(root->root(), *found, plan, stop_); !cleared) {
+      return failed(cleared.error());
+    }
+    return fill_and_publish(previous.staging, layout, name, manifest, &plan);
+  }
+
+  std::optional<FillFailure> fill_and_publish(Staging& staging, const Layout& layout, const ObjectName& name,
+                                              const Manifest& manifest, const UpdatePlan* plan) {
     const FillRequest request{.store = store_,
                               .layout = layout,
-                              .manifest_name = {head.epoch, ObjectKind::manifest, generation.id, 0},
-                              .manifest = loaded->manifest,
-                              .root = staging->path(),
+                              .manifest_name = name,
+                              .manifest = manifest,
+                              .root = staging.path(),
+                              .update = plan,
                               .owner = options_.owner,
                               .threads = options_.threads};
     std::expected<Filled, FillFailure> filled = fill(request, stop_);
     if (!filled) return std::move(filled).error();
-    if (Result<void> published = staging->publish(directory_); !published) {
+    if (Result<void> published = staging.publish(directory_); !published) {
       return FillFailure{published.error(), std::nullopt, 0};
     }
-    report_.generation = generation.id;
-    report_.entries = loaded->manifest.entries.size();
+    report_.generation = name.save;
+    report_.entries = manifest.entries.size();
     report_.bytes = filled->bytes;
     report_.fetched_bytes += filled->fetched_bytes;
     index_.files = std::move(filled->files);
     // Without it the next save asks the store.
-    if (Result<std::vector<std::byte>> copy = encode_manifest(loaded->manifest, Packing::fast)) {
+    if (Result<std::vector<std::byte>> copy = encode_manifest(manifest, Packing::fast)) {
       index_.manifest = std::move(*copy);
     }
     return std::nullopt;
@@ -159,6 +234,7 @@ class Restorer {
   const std::stop_token stop_;
   RestoreReport report_;
   Index index_;
+  std::optional<Previous> previous_;  // until it is used
   std::set<ObjectName> damaged_;
 };
 

@@ -8,13 +8,6 @@ namespace hearth::cache {
 
 namespace {
 
-// The index's proof: nothing of the file has changed since it was recorded, at a time when later changes would show.
-bool proved_unchanged(const FoundEntry& found, const Base& base, std::uint32_t entry) {
-  if (!base.index || entry == kNone) return false;
-  const FileStatus& recorded = base.index->files[entry];
-  return found.status == recorded && recorded.ctime < base.index->probe;
-}
-
 class Planner {
  public:
   Planner(const Listing& found, const Base& base) : found_(found), base_(base) {}
@@ -73,6 +66,12 @@ class Planner {
 
 SavePlan plan_save(const Listing& found, const Base& base) {
   return Planner(found, base).run();
+}
+
+bool proved_unchanged(const FoundEntry& found, const Base& base, std::uint32_t entry) {
+  if (!base.index || entry == kNone) return false;
+  const FileStatus& recorded = base.index->files[entry];
+  return found.status == recorded && recorded.ctime < base.index->probe;
 }
 
 std::span<const Extent> content_of(const Manifest& manifest, std::uint32_t entry) {

@@ -44,6 +44,10 @@ struct SavePlan {
 
 SavePlan plan_save(const Listing& found, const Base& base);
 
+// The index's proof: nothing of the file has changed since it was recorded, at a time when later changes would show.
+// `entry`: the base's with this path, or kNone.
+bool proved_unchanged(const FoundEntry& found, const Base& base, std::uint32_t entry);
+
 // The extents of a file of the base, or of the file that a hard link of the base is another name of.
 std::span<const Extent> content_of(const Manifest& manifest, std::uint32_t entry);
 

@@ -117,9 +117,29 @@ class Worker {
   const fs::path root_;
 };
 
+void check_restored(const Picture& before, const RestoreReport& report, Machine& machine) {
+  const bool nothing = before.size() == 1 && report.outcome == RestoreOutcome::miss;
+  if (!nothing) {
+    RC_ASSERT(report.outcome == RestoreOutcome::hit);
+    const Picture after = picture(machine.directory());
+    RC_ASSERT(after.size() == before.size());
+    for (const auto& [path, node] : after) {
+      // An empty directory that was saved over an empty one keeps the time of the first.
+      if (path.empty() && before.size() == 1) continue;
+      RC_ASSERT(before.contains(path));
+      RC_ASSERT(node == before.at(path));
+    }
+  }
+  const SaveReport again = machine.save();
+  RC_ASSERT(again.outcome == SaveOutcome::unchanged);
+  RC_ASSERT(again.read_bytes == 0U);
+}
+
 void check_story(const std::vector<std::vector<Step>>& days) {
   store::MemoryStore store;
   Machine builder(store);
+  Machine follower(store);
+  std::vector<Step> steps_elsewhere;
   for (const std::vector<Step>& steps : days) {
     Worker(builder.directory()).apply(steps);
     const Picture before = picture(builder.directory());
@@ -127,21 +147,11 @@ void check_story(const std::vector<std::vector<Step>>& days) {
     RC_ASSERT(saved.outcome == SaveOutcome::saved || saved.outcome == SaveOutcome::unchanged);
     RC_ASSERT(saved.entries == before.size() - 1);
     Machine other(store);
-    const RestoreReport restored = other.restore();
-    const bool nothing = before.size() == 1 && restored.outcome == RestoreOutcome::miss;
-    if (!nothing) {
-      RC_ASSERT(restored.outcome == RestoreOutcome::hit);
-      RC_ASSERT(picture(other.directory()).size() == before.size());
-      for (const auto& [path, node] : picture(other.directory())) {
-        // An empty directory that was saved over an empty one keeps the time of the first.
-        if (path.empty() && before.size() == 1) continue;
-        RC_ASSERT(before.contains(path));
-        RC_ASSERT(node == before.at(path));
-      }
-    }
-    const SaveReport again = other.save();
-    RC_ASSERT(again.outcome == SaveOutcome::unchanged);
-    RC_ASSERT(again.read_bytes == 0U);
+    check_restored(before, other.restore(), other);
+    // Somebody has been at work here since.
+    Worker(follower.directory()).apply(steps_elsewhere);
+    check_restored(before, follower.restore(), follower);
+    steps_elsewhere = steps;
   }
 }
 
