@@ -1,0 +1,18 @@
+"""docs/performance.md: text of people, and between markers what the benchmark has to say."""
+
+import re
+
+
+class NoPlace(Exception):
+    """The page has no markers for a section."""
+
+
+def fill(text, sections):
+    """The page with these sections ({name: Markdown}) in place of what was between their markers."""
+    for name, content in sections.items():
+        begin, end = (f"<!-- {word} {name} -->" for word in ("bench", "end of"))
+        pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
+        text, found = pattern.subn(lambda _: f"{begin}\n{content}\n{end}", text)
+        if found != 1:
+            raise NoPlace(f"the page needs one pair of markers: {begin} and {end}")
+    return text
