@@ -12,6 +12,9 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 // The text ends so, whatever the format: a later program finds it, and an earlier one can tell newer from damaged.
+// Far more than any program writes. JSON is copied and printed by recursion, so that hostile depth would end the
+// process.
+constexpr int kDepthLimit = 64;
 constexpr std::string_view kSumBegin = ",\"sha256\":\"";
 constexpr std::string_view kSumEnd = "\"}\n";
 constexpr std::size_t kTailBytes = kSumBegin.size() + 64 + kSumEnd.size();
@@ -268,7 +271,13 @@ Result<Json> unsealed(std::string_view text) {
   if (text.substr(body.size()) != fmt::format("{}{}{}", kSumBegin, util::sha256(body).hex(), kSumEnd)) {
     return fail(ErrorKind::corrupt, "HEAD does not have its SHA-256");
   }
-  Json json = Json::parse(text, nullptr, false);
+  bool too_deep = false;
+  const auto is_shallow = [&too_deep](int depth, Json::parse_event_t /*event*/, Json& /*parsed*/) {
+    too_deep = too_deep || depth > kDepthLimit;
+    return !too_deep;
+  };
+  Json json = Json::parse(text, is_shallow, false);
+  if (too_deep) return fail(ErrorKind::corrupt, "HEAD is nested more than {} deep", kDepthLimit);
   if (!json.is_object()) return fail(ErrorKind::corrupt, "HEAD is no JSON object");
   json.erase("sha256");
   return json;

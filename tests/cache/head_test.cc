@@ -46,6 +46,19 @@ TEST(Head, KeepsMembersThatItDoesNotKnow) {
   EXPECT_THAT(encode_head(head), HasSubstr("\"new\":{\"a\":1}"));
 }
 
+TEST(Head, HostileDepthIsRefused) {
+  const std::string text = encode_head(sample::empty_head());
+  const auto nested = [&](std::size_t depth) {
+    return resealed(text, "\"pins\"", "\"new\":" + std::string(depth, '[') + std::string(depth, ']') + ",\"pins\"");
+  };
+  EXPECT_TRUE(decode_head(nested(50)));
+  for (const std::size_t depth : {65U, 100'000U}) {
+    const auto decoded = decode_head(nested(depth));
+    ASSERT_FALSE(decoded);
+    EXPECT_EQ(decoded.error().kind, ErrorKind::corrupt);
+  }
+}
+
 TEST(Head, OfANewerFormatIsInvalid) {
   const std::string text = resealed(encode_head(sample::empty_head()), "\"format\":1", "\"format\":2");
   EXPECT_EQ(decode_head(text).error().kind, ErrorKind::invalid);
