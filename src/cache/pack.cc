@@ -101,7 +101,10 @@ util::Digest trailer_digest(std::span<const std::byte> trailer, std::span<const 
 PackBuilder::PackBuilder() = default;
 
 std::uint64_t PackBuilder::add(const EncodedBlock& block, std::vector<Chunk> chunks) {
-  if (bytes_.empty()) bytes_.assign(as_bytes(kMagic).begin(), as_bytes(kMagic).end());
+  if (bytes_.empty()) {
+    bytes_.reserve(kPackTarget);
+    bytes_.assign(as_bytes(kMagic).begin(), as_bytes(kMagic).end());
+  }
   const std::uint64_t offset = bytes_.size();
   bytes_.insert(bytes_.end(), block.stored.begin(), block.stored.end());
   chunks_ += chunks.size();

@@ -15,8 +15,8 @@
 
 namespace hearth::cache {
 
-// A pack is finished before it would pass this.
-inline constexpr std::uint64_t kPackTarget = 32 << 20;
+// A pack is finished before it would pass this. As many as travel at the same time are in memory.
+inline constexpr std::uint64_t kPackTarget = 16 << 20;
 // No pack is larger; decoders refuse it.
 inline constexpr std::uint64_t kPackLimit = 256 << 20;
 
