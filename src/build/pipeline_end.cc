@@ -89,8 +89,10 @@ void Pipeline::save_cache() {
   cache::SaveReport saved;
   std::string lateness;
   if (make_cache_readable()) {
-    const auto work = [work_dir = work_, name = cache_name()](store::ObjectStore& store, const std::stop_token& stop) {
-      return cache::save(store, name, work_dir->cache(), work_dir->own() / "index", {}, stop);
+    const cache::SaveOptions options{.threads = 0, .compression_level = static_cast<int>(options_.compression_level)};
+    const auto work = [work_dir = work_, name = cache_name(), options](store::ObjectStore& store,
+                                                                       const std::stop_token& stop) {
+      return cache::save(store, name, work_dir->cache(), work_dir->own() / "index", options, stop);
     };
     ReportingTransfer<cache::SaveReport> save(store_, meter_, {options_.save_deadline, options_.stall_timeout}, work,
                                               stop_);

@@ -12,8 +12,9 @@
 
 namespace hearth::cache {
 
-// Content is gathered until a block would pass this; one piece of a file is never larger.
-inline constexpr std::uint32_t kBlockTarget = 2 << 20;
+// Content is gathered until a block would pass this; one piece of a file is never larger. At 4 MiB it compresses better
+// than at 2 (by 2 % on a node cache), and what a restore of few files fetches in vain is still little.
+inline constexpr std::uint32_t kBlockTarget = 4 << 20;
 // No block holds more raw bytes than this; decoders refuse it before they allocate.
 inline constexpr std::uint32_t kBlockLimit = 8 << 20;
 
@@ -39,8 +40,8 @@ struct EncodedBlock {
   std::vector<std::byte> stored;  // block.stored_bytes of them
 };
 
-// Compresses at zstd's `level`; what does not shrink is stored as it is. `raw` has 1 … kBlockLimit bytes, else invalid.
-// Thread-safe; each thread keeps one compression context.
+// Compresses at zstd's `level`; what does not shrink, and what no sample of shrinks, is stored as it is. `raw` has 1 …
+// kBlockLimit bytes, else invalid. Thread-safe; each thread keeps one compression context.
 Result<EncodedBlock> encode_block(std::span<const std::byte> raw, int level);
 
 // The block's raw bytes, exactly block.raw_bytes of them. `stored` is what was fetched for it: any difference in size,

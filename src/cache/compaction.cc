@@ -4,8 +4,7 @@
 #include <cmath>
 #include <functional>
 #include <numeric>
-#include <set>
-#include <tuple>
+#include <utility>
 
 #include "cache/pack.h"
 
@@ -24,20 +23,30 @@ struct Wear {
   double dead = 0;
 };
 
-std::vector<Wear> measure(const Manifest& base) {
-  std::vector<double> raw(base.blocks.size());
-  // Several files may share a chunk; it counts once.
-  std::set<std::tuple<std::uint32_t, std::uint32_t>> seen;
+// Several files may share a chunk; it counts once.
+std::vector<Extent> live_chunks(const Manifest& base) {
+  std::vector<Extent> chunks;
+  chunks.reserve(base.entries.size());
   for (std::size_t index = 0; index < base.entries.size(); ++index) {
     for (const Extent& extent : base.entries[index].extents) {
-      if (extent.block == kHole || !seen.emplace(extent.block, extent.offset).second) continue;
-      raw[extent.block] += static_cast<double>(extent.length);
+      if (extent.block != kHole) chunks.push_back(extent);
     }
   }
+  const auto place = [](const Extent& extent) { return std::pair(extent.block, extent.offset); };
+  // New content lies in the order of the paths, so most of it is sorted already.
+  if (!std::ranges::is_sorted(chunks, {}, place)) std::ranges::sort(chunks, {}, place);
+  const auto repeated = std::ranges::unique(chunks, {}, place);
+  chunks.erase(repeated.begin(), repeated.end());
+  return chunks;
+}
+
+std::vector<Wear> measure(const Manifest& base) {
+  std::vector<double> raw(base.blocks.size());
   std::vector<Wear> packs(base.packs.size());
   std::vector<double> trailers(base.packs.size());
-  for (const auto& [block, offset] : seen) {
-    if (const std::uint32_t pack = base.blocks[block].pack; pack != kInline) trailers[pack] += kTrailerShare;
+  for (const Extent& chunk : live_chunks(base)) {
+    raw[chunk.block] += static_cast<double>(chunk.length);
+    if (const std::uint32_t pack = base.blocks[chunk.block].pack; pack != kInline) trailers[pack] += kTrailerShare;
   }
   for (std::size_t index = 0; index < base.blocks.size(); ++index) {
     const Block& block = base.blocks[index];

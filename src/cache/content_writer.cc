@@ -16,7 +16,7 @@ namespace hearth::cache {
 
 namespace {
 
-constexpr std::uint64_t kBatchBytes = kBlockTarget;
+constexpr std::uint64_t kBatchBytes = 2 << 20;
 // Batches of tiny files end here.
 constexpr std::size_t kBatchFiles = 512;
 constexpr int kPasses = 3;
@@ -313,6 +313,7 @@ Extent ContentWriter::store_chunk(const util::Digest& digest, std::span<const st
     return {found->second.block, found->second.offset, bytes.size()};
   }
   if (!raw_.empty() && raw_.size() + bytes.size() > kBlockTarget) full.push_back(cut());
+  if (raw_.empty()) raw_.reserve(std::max<std::size_t>(kBlockTarget, bytes.size()));
   const Extent extent{next_block_, static_cast<std::uint32_t>(raw_.size()), bytes.size()};
   chunks_.push_back({digest, extent.offset, static_cast<std::uint32_t>(bytes.size())});
   raw_.insert(raw_.end(), bytes.begin(), bytes.end());

@@ -17,16 +17,14 @@ namespace {
 
 constexpr std::uint64_t kStatBlock = 512;  // the unit of st_blocks, whatever the file system's is
 
-Result<bool> as_expected(const util::Fd& fd, const FileStatus& expected) {
+Result<struct stat> look_at(const util::Fd& fd) {
   struct stat status{};
   if (::fstat(fd.get(), &status) != 0) return fail_errno(errno, "looking at it");
-  return file_status(status) == expected;
+  return status;
 }
 
 // A file without fewer blocks than bytes has no holes; one with fewer may be compressed, too.
-Result<bool> may_have_holes(const util::Fd& fd) {
-  struct stat status{};
-  if (::fstat(fd.get(), &status) != 0) return fail_errno(errno, "looking at it");
+bool may_have_holes(const struct stat& status) {
   return static_cast<std::uint64_t>(status.st_blocks) * kStatBlock < static_cast<std::uint64_t>(status.st_size);
 }
 
@@ -86,14 +84,16 @@ Result<FilePart> FileReader::read(const Path& path, const FileStatus& expected, 
   }
   if (!fd) return fail_errno(errno, fmt::format("reading {}", path));
   const auto read_it = [&]() -> Result<bool> {
-    if (!TRY(as_expected(fd, expected))) return false;
-    if (TRY(may_have_holes(fd))) {
+    const struct stat before = TRY(look_at(fd));
+    if (file_status(before) != expected) return false;
+    if (may_have_holes(before)) {
       part.stretches = stretches_of(fd.get(), offset, length);
     } else {
       part.stretches = {{Stretch::Kind::data, length}};
     }
     if (!TRY(read_stretches(fd.get(), offset, part))) return false;
-    return as_expected(fd, expected);
+    const struct stat after = TRY(look_at(fd));
+    return file_status(after) == expected;
   };
   const bool good = TRY(within(path.text(), read_it()));
   if (!good) part.outcome = ReadOutcome::changed;

@@ -1,7 +1,10 @@
 #include "cache/fill.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <atomic>
+#include <functional>
 #include <mutex>
 #include <span>
 #include <unordered_map>
@@ -19,6 +22,8 @@ constexpr std::uint64_t kRangeTarget = 8 << 20;
 constexpr std::uint64_t kLeastRange = 1 << 20;
 // Entries without content are made in portions of this many.
 constexpr std::size_t kPortion = 1024;
+// Directories are shared out to threads in portions of this many.
+constexpr std::size_t kLeastShare = 64;
 
 // Ranges small enough that every thread gets some, and large enough that requests stay few.
 std::uint64_t range_target(const Manifest& manifest, unsigned threads) {
@@ -43,10 +48,11 @@ class Filler {
         files_(request.update == nullptr ? std::vector<FileStatus>(manifest_.entries.size()) : request.update->files) {}
 
   Result<void> run(const std::stop_token& stop) {
-    Creator creator = new_creator();
-    TRY(begin_tree(creator, stop));
+    TRY(make_directories(stop));
+    TRY(begin_files(stop));
     TRY(in_parallel(threads_, stop, [this](const std::stop_token& token) { return work(token); }));
-    return finish_tree(creator, stop);
+    TRY(make_hard_links(stop));
+    return finish_directories(stop);
   }
 
   Filled result() && { return {std::move(files_), bytes_, fetched_bytes_}; }
@@ -64,15 +70,49 @@ class Filler {
     return request_.update == nullptr ? Action::make : request_.update->actions[index];
   }
 
-  // Directories, and the files that several threads will write to.
-  Result<void> begin_tree(Creator& creator, const std::stop_token& stop) {
+  // Shares the entries out to the threads.
+  Result<void> for_each(std::span<const std::uint32_t> indices, const std::stop_token& stop,
+                        const std::function<Result<void>(Creator&, const Entry&)>& work) {
+    const auto threads = static_cast<unsigned>(std::min<std::size_t>(threads_, indices.size() / kLeastShare + 1));
+    std::atomic<std::size_t> next = 0;
+    return in_parallel(threads, stop, [&](const std::stop_token& token) -> Result<void> {
+      Creator creator = new_creator();
+      while (true) {
+        TRY(check_stop(token));
+        const std::size_t begin = std::min(next.fetch_add(kLeastShare), indices.size());
+        const auto share = indices.subspan(begin, std::min(kLeastShare, indices.size() - begin));
+        if (share.empty()) return {};
+        for (const std::uint32_t index : share) TRY(work(creator, manifest_.entries[index]));
+      }
+    });
+  }
+
+  // Level by level, since each needs the one above.
+  Result<void> make_directories(const std::stop_token& stop) {
+    std::vector<std::vector<std::uint32_t>> levels;
+    for (std::uint32_t index = 0; index < manifest_.entries.size(); ++index) {
+      const Entry entry = manifest_.entries[index];
+      if (entry.kind != EntryKind::directory || action(index) != Action::make) continue;
+      const std::string_view above = entry.path.directory();
+      const auto level = above.empty() ? 0 : static_cast<std::size_t>(std::ranges::count(above, '/')) + 1;
+      if (levels.size() <= level) levels.resize(level + 1);
+      levels[level].push_back(index);
+    }
+    for (const std::vector<std::uint32_t>& level : levels) {
+      TRY(for_each(level, stop,
+                   [](Creator& creator, const Entry& entry) { return creator.make_directory(entry.path); }));
+    }
+    return {};
+  }
+
+  // Those that several threads will write to.
+  Result<void> begin_files(const std::stop_token& stop) {
+    Creator creator = new_creator();
     for (std::uint32_t index = 0; index < manifest_.entries.size(); ++index) {
       if (index % kPortion == 0) TRY(check_stop(stop));
       const Entry entry = manifest_.entries[index];
       bytes_ += entry.size;
-      if (action(index) != Action::make) continue;
-      if (entry.kind == EntryKind::directory) TRY(creator.make_directory(entry.path));
-      if (entry.kind != EntryKind::file || entry.extents.size() < 2) continue;
+      if (action(index) != Action::make || entry.kind != EntryKind::file || entry.extents.size() < 2) continue;
       if (const std::uint32_t blocks = plan_.blocks_of(entry); blocks > 1) {
         unfinished_.emplace(index, blocks);
         TRY(creator.begin_file(entry.path, entry.size));
@@ -81,8 +121,8 @@ class Filler {
     return {};
   }
 
-  // Hard links, and then the directories, into which nothing is made any more.
-  Result<void> finish_tree(Creator& creator, const std::stop_token& stop) {
+  Result<void> make_hard_links(const std::stop_token& stop) {
+    Creator creator = new_creator();
     for (std::uint32_t index = 0; index < manifest_.entries.size(); ++index) {
       const Entry entry = manifest_.entries[index];
       if (entry.kind != EntryKind::hard_link || action(index) != Action::make) continue;
@@ -95,11 +135,26 @@ class Filler {
       files_[index] = TRY(creator.status(entry.path));
       if (const auto first = manifest_.entries.find(entry.target)) files_[*first] = files_[index];
     }
-    TRY(check_stop(stop));
-    for (std::size_t index = manifest_.entries.size(); index-- > 0;) {
+    return check_stop(stop);
+  }
+
+  // Into which nothing is made any more. Those that will be closed to their owner come last, and the deepest first.
+  Result<void> finish_directories(const std::stop_token& stop) {
+    const auto finish = [](Creator& creator, const Entry& entry) {
+      return creator.finish_directory(entry.path, attributes_of(entry));
+    };
+    std::vector<std::uint32_t> open;
+    std::vector<std::uint32_t> closed;
+    for (std::uint32_t index = 0; index < manifest_.entries.size(); ++index) {
       const Entry entry = manifest_.entries[index];
       if (entry.kind != EntryKind::directory || action(index) == Action::keep) continue;
-      TRY(creator.finish_directory(entry.path, attributes_of(entry)));
+      ((entry.mode & S_IRWXU) == S_IRWXU ? open : closed).push_back(index);
+    }
+    TRY(for_each(open, stop, finish));
+    Creator creator = new_creator();
+    while (!closed.empty()) {
+      TRY(finish(creator, manifest_.entries[closed.back()]));
+      closed.pop_back();
     }
     return creator.finish_directory("", {.mode = manifest_.root_mode, .mtime = manifest_.root_mtime});
   }

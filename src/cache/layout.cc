@@ -61,6 +61,26 @@ Result<Layout> Layout::of(const Name& name) {
   return Layout(name, std::move(head), std::move(objects));
 }
 
+std::optional<Name> Layout::name_of(const store::Key& head) {
+  const auto segments = util::split(head.text(), '/');
+  constexpr std::string_view kHead = "HEAD.";
+  if (segments.size() != 4 || !segments[3].starts_with(kHead)) return std::nullopt;
+  const std::string_view suffix = std::string_view(segments[3]).substr(kHead.size());
+  const std::size_t dash = suffix.rfind('-');
+  if (dash == std::string_view::npos) return std::nullopt;
+  const Result<std::string> app = util::percent_decode(segments[1]);
+  const Result<std::string> stack = util::percent_decode(suffix.substr(0, dash));
+  if (!app || !stack) return std::nullopt;
+  Name name{*app, *stack, std::string(suffix.substr(dash + 1))};
+  const Result<Layout> layout = of(name);
+  if (!layout || layout->head() != head) return std::nullopt;
+  return name;
+}
+
+store::Prefix Layout::all() {
+  return store::Prefix::parse("apps/").value();
+}
+
 store::Key Layout::key(const ObjectName& object) const {
   return store::Key::parse(objects_.text() + object.text()).value();
 }

@@ -47,6 +47,10 @@ class Layout {
 
   const Name& name() const { return name_; }
   const store::Key& head() const { return head_; }
+  // Undoes head(), of any cache. Absent for other keys.
+  static std::optional<Name> name_of(const store::Key& head);
+  // What the objects of all caches have in common; those of builds too.
+  static store::Prefix all();
   // What all other objects of this cache, of all epochs, have in common.
   const store::Prefix& objects() const { return objects_; }
   store::Key key(const ObjectName& object) const;

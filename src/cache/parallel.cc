@@ -26,6 +26,7 @@ unsigned core_count(unsigned wanted) {
 
 Result<void> in_parallel(unsigned threads, const std::stop_token& stop,
                          const std::function<Result<void>(const std::stop_token&)>& work) {
+  if (threads <= 1) return work(stop);
   std::stop_source own;
   const std::stop_callback pass_on(stop, [&own] { own.request_stop(); });
   std::mutex mutex;

@@ -15,7 +15,7 @@ unsigned thread_count(unsigned wanted);
 unsigned core_count(unsigned wanted);
 
 // Calls `work` once in each of `threads` threads, and returns when all have returned. The first error is the result; it
-// makes the token that the others were given fire, as `stop` does.
+// makes the token that the others were given fire, as `stop` does. One thread is the calling one.
 Result<void> in_parallel(unsigned threads, const std::stop_token& stop,
                          const std::function<Result<void>(const std::stop_token&)>& work);
 

@@ -1,6 +1,4 @@
-// hearth cache save|restore: keeps any directory, without a build.
-#include <unistd.h>
-
+// hearth cache save|restore: keeps any directory, without a build; and where the other `cache` commands come in.
 #include <memory>
 
 #include "build/build.h"
@@ -9,8 +7,6 @@
 #include "cli/command.h"
 #include "cli/exit_code.h"
 #include "cli/shared_options.h"
-#include "store/open.h"
-#include "util/file.h"
 #include "util/machine.h"
 #include "util/text.h"
 
@@ -36,21 +32,11 @@ struct CacheFlags {
   std::chrono::milliseconds deadline{};
   std::chrono::milliseconds stall_timeout = build::BuildOptions().stall_timeout;
   bool strict = false;
-  bool replace = false;  // of restore only
+  bool replace = false;                                                       // of restore only
+  std::uint32_t compression_level = build::BuildOptions().compression_level;  // of save only
 
   cache::Name name() const { return {app, stack, util::architecture()}; }
 };
-
-Result<store::OpenStore> open_store(const CacheFlags& flags) {
-  if (!flags.store.empty()) return store::open(flags.store);
-  const std::string url = TRY(store::default_url());
-  return store::open(url);
-}
-
-void say(const std::string& line) {
-  // Whoever closed our standard output does not want to know.
-  std::ignore = util::write_full(STDOUT_FILENO, line + "\n");
-}
 
 // How a command ends that could not do what it was for: as an error under --strict, else as a warning.
 int fall_short(const CacheFlags& flags, int code, const std::string& message) {
@@ -122,7 +108,7 @@ int refuse(const Error& error, const Session& session) {
 template <class Report>
 int with_store(const CacheFlags& flags, const Session& session,
                std::function<Report(store::ObjectStore&, const std::stop_token&)> work) {
-  Result<store::OpenStore> opened = open_store(flags);
+  Result<store::OpenStore> opened = open_store(flags.store);
   if (!opened && opened.error().kind == ErrorKind::invalid) return refuse(opened.error(), session);
   if (!opened) return fall_short(flags, static_cast<int>(ExitCode::store), opened.error().message);
   build::ReportingTransfer<Report> transfer(std::move(opened->store), opened->meter,
@@ -149,9 +135,10 @@ int save(const CacheFlags& flags, const Session& session) {
     complain(fmt::format("{} is no directory; nothing was saved", flags.directory));
     return static_cast<int>(ExitCode::usage);
   }
-  const auto work = [name = flags.name(), directory = flags.directory](store::ObjectStore& store,
-                                                                       const std::stop_token& stop) {
-    return cache::save(store, name, directory, cache::index_path(directory), {}, stop);
+  const cache::SaveOptions options{.threads = 0, .compression_level = static_cast<int>(flags.compression_level)};
+  const auto work = [name = flags.name(), directory = flags.directory, options](store::ObjectStore& store,
+                                                                                const std::stop_token& stop) {
+    return cache::save(store, name, directory, cache::index_path(directory), options, stop);
   };
   return with_store<cache::SaveReport>(flags, session, work);
 }
@@ -189,6 +176,7 @@ void define_cache(CLI::App& root, Invocation& invocation) {
   auto save_options = std::make_shared<Options>(*saving, invocation.environment);
   define_verb(*saving, invocation, save_flags, save_options, save);
   save_flags->deadline = build::BuildOptions().save_deadline;
+  add_compression_level(*save_options, save_flags->compression_level);
   save_options->duration("--save-deadline", save_flags->deadline, "Then the old cache stays");
 
   CLI::App* restoring =
@@ -201,6 +189,8 @@ void define_cache(CLI::App& root, Invocation& invocation) {
   restore_options->duration("--restore-deadline", restore_flags->deadline, "Then DIR is empty");
   restore_options->flag("--replace", restore_flags->replace,
                         "Replace DIR even if it was not restored or saved by hearth");
+
+  define_cache_verify(*command, invocation);
 }
 
 }  // namespace hearth::cli

@@ -37,9 +37,13 @@ class UsageError : public CLI::ValidationError {
 // One line on stderr: "hearth: <message>".
 void complain(const std::string& message);
 
+// One line on stdout.
+void say(const std::string& line);
+
 void define_build(CLI::App& root, Invocation& invocation);
 void define_test(CLI::App& root, Invocation& invocation);
 void define_run(CLI::App& root, Invocation& invocation);
 void define_cache(CLI::App& root, Invocation& invocation);
+void define_cache_verify(CLI::App& cache, Invocation& invocation);
 
 }  // namespace hearth::cli

@@ -25,6 +25,11 @@ void complain(const std::string& message) {
   std::ignore = util::write_full(STDERR_FILENO, fmt::format("hearth: {}\n", message));
 }
 
+void say(const std::string& line) {
+  // Whoever closed our standard output does not want to know.
+  std::ignore = util::write_full(STDOUT_FILENO, line + "\n");
+}
+
 build::Console terminal_console(int log_fd, build::LogFormat format, const Environment& environment) {
   build::Console console;
   console.log = [log_fd, open = std::make_shared<bool>(true)](std::string_view bytes) {

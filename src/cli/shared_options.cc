@@ -11,9 +11,21 @@ void add_store(Options& options, std::string& url) {
       ->type_name("URL");
 }
 
+Result<store::OpenStore> open_store(const std::string& url) {
+  if (!url.empty()) return store::open(url);
+  const std::string fallback = TRY(store::default_url());
+  return store::open(fallback);
+}
+
 void add_stack(Options& options, std::string& stack) {
   options.text("--stack", stack, "Stack that buildpacks see as STACK, and that a cache is kept for")
       ->type_name("NAME")
+      ->capture_default_str();
+}
+
+void add_compression_level(Options& options, std::uint32_t& level) {
+  options.number("--compression-level", level, "zstd's level for the cache: 1 (fast) to 19 (small)")
+      ->check(CLI::Range(1, 19))
       ->capture_default_str();
 }
 

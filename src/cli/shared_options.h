@@ -7,12 +7,18 @@
 #include "build/config_vars.h"
 #include "cli/options.h"
 #include "sandbox/sandbox.h"
+#include "store/open.h"
 
 namespace hearth::cli {
 
 void add_app(Options& options, std::string& app);
 void add_store(Options& options, std::string& url);
+// What --store names, else the default.
+Result<store::OpenStore> open_store(const std::string& url);
 void add_stack(Options& options, std::string& stack);
+
+// zstd's, of the cache: 1 to 19.
+void add_compression_level(Options& options, std::uint32_t& level);
 
 struct ConfigVarFlags {
   std::string directory;

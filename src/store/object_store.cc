@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "util/text.h"
+
 namespace hearth::store {
 namespace {
 
@@ -26,22 +28,11 @@ std::string_view objection(std::string_view text) {
   return {};
 }
 
-// Hostile text must not break the one line of a message.
-std::string printable(std::string_view text) {
-  constexpr std::size_t kShown = 100;
-  std::string shown(text.substr(0, kShown));
-  for (char& character : shown) {
-    const auto byte = static_cast<unsigned char>(character);
-    if (byte < 0x20 || byte == 0x7f) character = '?';
-  }
-  return text.size() > kShown ? shown + "…" : shown;
-}
-
 }  // namespace
 
 Result<Key> Key::parse(std::string text) {
   const std::string_view why = objection(text);
-  if (!why.empty()) return fail(ErrorKind::invalid, "'{}' is not the key of an object: {}", printable(text), why);
+  if (!why.empty()) return fail(ErrorKind::invalid, "'{}' is not the key of an object: {}", util::shown(text), why);
   return Key(std::move(text));
 }
 
@@ -49,7 +40,7 @@ Result<Prefix> Prefix::parse(std::string text) {
   if (text.empty()) return Prefix();
   const std::string_view stem = std::string_view(text).substr(0, text.size() - 1);
   const std::string_view why = text.back() != '/' ? "it does not end in '/'" : objection(stem);
-  if (!why.empty()) return fail(ErrorKind::invalid, "'{}' is not a prefix of keys: {}", printable(text), why);
+  if (!why.empty()) return fail(ErrorKind::invalid, "'{}' is not a prefix of keys: {}", util::shown(text), why);
   return Prefix(std::move(text));
 }
 

@@ -54,20 +54,6 @@ timespec or_untouched(const std::optional<timespec>& mtime) {
 
 }  // namespace
 
-std::string shown(std::string_view name) {
-  constexpr std::size_t kMost = 200;
-  std::string text;
-  for (const char c : name.substr(0, kMost)) {
-    if (c >= ' ' && c <= '~') {
-      text += c;
-    } else {
-      text += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
-    }
-  }
-  if (name.size() > kMost) text += "...";
-  return text;
-}
-
 Result<RootedTree> RootedTree::open(const std::filesystem::path& root, std::optional<uid_t> owner) {
   Fd fd = TRY(open_file(root, O_RDONLY | O_DIRECTORY));
   if (owner == ::geteuid()) owner.reset();

@@ -60,7 +60,4 @@ class RootedTree {
   Fd last_parent_fd_;
 };
 
-// The name in printable ASCII and of bounded length, for messages.
-std::string shown(std::string_view name);
-
 }  // namespace hearth::util

@@ -31,6 +31,15 @@ TEST(Block, StoresWhatDoesNotShrink) {
   EXPECT_EQ(encode_block(zeros(5000), 1)->block.encoding, Encoding::zstd);
 }
 
+TEST(Block, WhatNoSampleOfShrinksIsStored) {
+  std::vector<std::byte> raw = sample::noise(kBlockTarget, 4);
+  EXPECT_EQ(encode_block(raw, 3)->block.encoding, Encoding::stored);
+  std::ranges::fill(std::span(raw).subspan(kBlockTarget / 3, kBlockTarget / 16), std::byte{7});
+  const auto encoded = encode_block(raw, 3);
+  EXPECT_EQ(encoded->block.encoding, Encoding::zstd);
+  EXPECT_LT(encoded->stored.size(), kBlockTarget - kBlockTarget / 20);
+}
+
 TEST(Block, HasOneToTheLimit) {
   EXPECT_EQ(encode_block({}, 3).error().kind, ErrorKind::invalid);
   EXPECT_EQ(encode_block(zeros(kBlockLimit + 1), 3).error().kind, ErrorKind::invalid);

@@ -1,0 +1,178 @@
+// hearth cache verify: reads a cache, or all of them, and tells what is damaged.
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cache/verify.h"
+#include "cli/command.h"
+#include "cli/exit_code.h"
+#include "cli/shared_options.h"
+#include "util/text.h"
+
+namespace hearth::cli {
+
+namespace {
+
+constexpr const char* kExamples = R"(Examples:
+  hearth cache verify blog
+  hearth cache verify --all --store file:///srv/hearth --format json
+
+Exit codes: 0 everything is as it should be, 1 something is damaged, 2 usage, 4 there is no such cache, 5 not everything
+could be read. A damaged cache needs no repair: a restore takes an older generation, or starts cold, and the next save
+stores anew what is damaged.)";
+
+enum class Format { text, json };
+
+// Files that are named of a damaged generation, so that a page is enough.
+constexpr std::size_t kNamedFiles = 10;
+
+struct VerifyFlags {
+  std::string app;
+  bool all = false;
+  std::string store;
+  std::string stack;  // empty: any
+  std::uint32_t threads = 0;
+  Format format = Format::text;
+};
+
+std::string title(const cache::Name& name) {
+  return fmt::format("{} ({}, {})", name.app, name.stack, name.arch);
+}
+
+std::string plural(std::uint64_t count, std::string_view noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
+void show(const cache::Name& name, const cache::VerifyReport& report) {
+  switch (report.outcome) {
+    case cache::VerifyOutcome::sound:
+      say(fmt::format("{}: sound: {}, {}, {} read", title(name), plural(report.generations, "generation"),
+                      plural(report.objects, "object"), util::human_size(report.read_bytes)));
+      return;
+    case cache::VerifyOutcome::absent:
+      say(fmt::format("{}: gone meanwhile", title(name)));
+      return;
+    case cache::VerifyOutcome::unavailable:
+      complain(fmt::format("{}: not everything could be read: {}", title(name), report.error->message));
+      return;
+    case cache::VerifyOutcome::damaged:
+      break;
+  }
+  say(fmt::format("{}: DAMAGED: {} of {}", title(name), report.damaged_objects.size(),
+                  plural(report.objects, "object")));
+  for (const cache::DamagedObject& object : report.damaged_objects) {
+    say(fmt::format("  {}: {}", object.object, object.problem));
+  }
+  for (const cache::DamagedGeneration& generation : report.damaged_generations) {
+    if (generation.whole) {
+      say(fmt::format("  generation {}: nothing of it can be restored", generation.id));
+      continue;
+    }
+    say(fmt::format("  generation {}: {} affected", generation.id, plural(generation.files.size(), "file")));
+    const std::size_t named = std::min(generation.files.size(), kNamedFiles);
+    for (std::size_t i = 0; i < named; ++i) say(fmt::format("    {}", util::shown(generation.files[i])));
+    if (named < generation.files.size()) say(fmt::format("    and {} more", generation.files.size() - named));
+  }
+}
+
+nlohmann::json as_json(const cache::Name& name, const cache::VerifyReport& report) {
+  nlohmann::json objects = nlohmann::json::array();
+  for (const cache::DamagedObject& object : report.damaged_objects) {
+    objects.push_back({{"object", object.object}, {"problem", object.problem}});
+  }
+  nlohmann::json generations = nlohmann::json::array();
+  for (const cache::DamagedGeneration& generation : report.damaged_generations) {
+    generations.push_back({{"id", generation.id}, {"whole", generation.whole}, {"files", generation.files}});
+  }
+  return {{"app", name.app},
+          {"stack", name.stack},
+          {"arch", name.arch},
+          {"outcome", cache::name(report.outcome)},
+          {"error", report.error ? nlohmann::json(report.error->message) : nlohmann::json()},
+          {"generations", report.generations},
+          {"objects", report.objects},
+          {"read_bytes", report.read_bytes},
+          {"damaged_objects", std::move(objects)},
+          {"damaged_generations", std::move(generations)}};
+}
+
+// Whatever the store's trouble is, the answer is not to be had from it.
+int code_of(const Error& error, const Session& session) {
+  const bool of_store = error.kind == ErrorKind::io;
+  return of_store ? static_cast<int>(ExitCode::store) : exit_code(error.kind, session.signals.received());
+}
+
+int refuse(const Error& error, const Session& session) {
+  complain(error.message);
+  return code_of(error, session);
+}
+
+// What could not be read weighs more than what is damaged: the answer is not complete.
+int code_of(const std::vector<cache::VerifyReport>& reports, const Session& session) {
+  for (const cache::VerifyReport& report : reports) {
+    if (report.error) return code_of(*report.error, session);
+  }
+  const bool damaged = std::ranges::any_of(
+      reports, [](const cache::VerifyReport& report) { return report.outcome == cache::VerifyOutcome::damaged; });
+  return static_cast<int>(damaged ? ExitCode::app_failed : ExitCode::success);
+}
+
+int execute(const VerifyFlags& flags, const Session& session) {
+  const Result<store::OpenStore> opened = open_store(flags.store);
+  if (!opened) return refuse(opened.error(), session);
+  store::ObjectStore& store = *opened->store;
+  const std::stop_token stop = session.signals.token();
+  Result<std::vector<cache::Name>> names = cache::find_caches(store, stop);
+  if (!names) return refuse(names.error(), session);
+  std::erase_if(*names, [&](const cache::Name& name) {
+    return (!flags.all && name.app != flags.app) || (!flags.stack.empty() && name.stack != flags.stack);
+  });
+  if (names->empty() && !flags.all) {
+    return refuse({ErrorKind::not_found, fmt::format("{} has no cache in {}", flags.app, store.description())},
+                  session);
+  }
+  std::vector<cache::VerifyReport> reports;
+  nlohmann::json json = nlohmann::json::array();
+  for (const cache::Name& name : *names) {
+    reports.push_back(cache::verify(store, name, flags.threads, stop));
+    if (flags.format == Format::json) {
+      json.push_back(as_json(name, reports.back()));
+    } else {
+      show(name, reports.back());
+    }
+    if (stop.stop_requested()) break;
+  }
+  if (flags.format == Format::json) {
+    const nlohmann::json whole{{"version", 1}, {"caches", std::move(json)}};
+    // Paths are bytes.
+    say(whole.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+  }
+  return code_of(reports, session);
+}
+
+}  // namespace
+
+void define_cache_verify(CLI::App& cache, Invocation& invocation) {
+  CLI::App* command =
+      cache.add_subcommand("verify", "Read a cache, and tell what is damaged: cache verify APP | --all");
+  command->footer(kExamples);
+  auto flags = std::make_shared<VerifyFlags>();
+  auto options = std::make_shared<Options>(*command, invocation.environment);
+  command->add_option("APP", flags->app, "The app");
+  options->flag("--all", flags->all, "All caches of the store");
+  add_store(*options, flags->store);
+  options->text("--stack", flags->stack, "Only the caches of this stack")->type_name("NAME");
+  options->number("--threads", flags->threads, "Objects that are read at the same time (0: one per core)");
+  const Choices<Format> formats = {{"text", Format::text}, {"json", Format::json}};
+  options->choice("--format", flags->format, formats, "How to tell it")->default_str("text");
+  command->final_callback([&invocation, flags, options] {
+    invocation.check = [&invocation, flags, options] {
+      options->finish();
+      if (flags->all && !flags->app.empty()) throw UsageError("cache verify takes an APP or --all, not both");
+      if (!flags->all && flags->app.empty()) throw UsageError("cache verify needs an APP, or --all");
+      invocation.run = [flags](const Session& session) { return execute(*flags, session); };
+    };
+  });
+}
+
+}  // namespace hearth::cli
