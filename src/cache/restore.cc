@@ -56,7 +56,7 @@ class Restorer {
       damaged_.clear();
       attempt(*layout, OnMissing::count_as_damage);
     }
-    remember();
+    if (report_.generation.empty()) remember("", directory_);
     return std::move(report_);
   }
 
@@ -201,28 +201,32 @@ class Restorer {
                               .threads = options_.threads};
     std::expected<Filled, FillFailure> filled = fill(request, stop_);
     if (!filled) return std::move(filled).error();
+    index_.files = std::move(filled->files);
+    // Without it the next save asks the store.
+    if (Result<std::vector<std::byte>> copy = encode_manifest(manifest, Packing::fast)) {
+      index_.manifest = std::move(*copy);
+    }
+    // Before anybody can see the directory, so that it is known as ours whenever this process ends.
+    remember(name.save, staging.path());
     if (Result<void> published = staging.publish(directory_); !published) {
+      index_.files.clear();
+      index_.manifest.clear();
       return FillFailure{published.error(), std::nullopt, 0};
     }
     report_.generation = name.save;
     report_.entries = manifest.entries.size();
     report_.bytes = filled->bytes;
     report_.fetched_bytes += filled->fetched_bytes;
-    index_.files = std::move(filled->files);
-    // Without it the next save asks the store.
-    if (Result<std::vector<std::byte>> copy = encode_manifest(manifest, Packing::fast)) {
-      index_.manifest = std::move(*copy);
-    }
     return std::nullopt;
   }
 
-  // The index tells the next save what is proved unchanged, and what it must store anew.
-  void remember() {
-    index_.generation = report_.generation;
+  // The index tells the next save what is proved unchanged, and what it must store anew. The directory, which holds
+  // the generation, or nothing, lies at `place` now.
+  void remember(const std::string& generation, const fs::path& place) {
+    index_.generation = generation;
     index_.damaged.assign(damaged_.begin(), damaged_.end());
-    index_.directory = mark_of(directory_).value_or(DirectoryMark());
-    index_.probe =
-        report_.generation.empty() ? kNothingProved : take_probe(probe_path(directory_), index_.directory.device);
+    index_.directory = mark_of(place).value_or(DirectoryMark());
+    index_.probe = generation.empty() ? kNothingProved : take_probe(probe_path(directory_), index_.directory.device);
     const Result<void> written = write_index(index_path_, index_);
     if (!written) report_.warnings.push_back(written.error().message);
   }
