@@ -149,7 +149,8 @@ Result<std::chrono::milliseconds> parse_duration(std::string_view text) {
     if (quantity.unit.empty() && !rest.empty())
       return fail(ErrorKind::invalid, "{}: a number without its unit", context);
   } while (!rest.empty());
-  if (milliseconds > 1e15) return fail(ErrorKind::invalid, "{}: it is too long", context);
+  // 285 years: as many nanoseconds fit into 63 bits.
+  if (milliseconds > 9e12) return fail(ErrorKind::invalid, "{}: it is too long", context);
   return std::chrono::milliseconds(std::llround(milliseconds));
 }
 
