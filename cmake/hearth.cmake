@@ -4,11 +4,17 @@ add_library(hearth_flags INTERFACE)
 target_compile_options(hearth_flags INTERFACE
   -Wall -Wextra -Wshadow -Wconversion -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough
   # g++ 12 finds std::optional's empty storage maybe uninitialized, wherever it inlines enough.
-  -Wno-maybe-uninitialized
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>
   $<$<BOOL:${HEARTH_WERROR}>:-Werror>)
 if(HEARTH_SANITIZE)
-  target_compile_options(hearth_flags INTERFACE -fsanitize=${HEARTH_SANITIZE} -fno-omit-frame-pointer -O0)
+  target_compile_options(hearth_flags INTERFACE -fsanitize=${HEARTH_SANITIZE} -fno-omit-frame-pointer)
   target_link_options(hearth_flags INTERFACE -fsanitize=${HEARTH_SANITIZE})
+  if(HEARTH_FUZZ)
+    # libFuzzer's counters; and nothing that UndefinedBehaviorSanitizer finds is only printed.
+    target_compile_options(hearth_flags INTERFACE -fsanitize=fuzzer-no-link -fno-sanitize-recover=all -O1)
+  else()
+    target_compile_options(hearth_flags INTERFACE -O0)
+  endif()
 endif()
 
 # The standard headers that nearly every file includes, compiled once.

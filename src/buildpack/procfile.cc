@@ -1,6 +1,7 @@
 #include "buildpack/procfile.h"
 
 #include <algorithm>
+#include <array>
 
 #include <nlohmann/json.hpp>
 
@@ -11,6 +12,17 @@ namespace {
 
 bool is_name_char(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+}
+
+// What YAML 1.1 reads as something else than text: numbers, and these words.
+bool is_plain_text(std::string_view name) {
+  constexpr std::array<std::string_view, 9> kWords = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"};
+  std::string lower(name);
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  const bool begins_as_word = !lower.empty() && ((lower[0] >= 'a' && lower[0] <= 'z') || lower[0] == '_');
+  return begins_as_word && std::ranges::all_of(lower, is_name_char) && std::ranges::find(kWords, lower) == kWords.end();
 }
 
 // JSON's strings are YAML's double-quoted ones. DEL is legal in both, yet the usual YAML readers refuse it.
@@ -47,8 +59,7 @@ std::string write_procfile(const std::map<std::string, std::string>& processes) 
   if (processes.empty()) return "{}\n";
   std::string yaml;
   for (const auto& [name, command] : processes) {
-    const bool plain = !name.empty() && std::ranges::all_of(name, is_name_char) && name.front() != '-';
-    yaml += fmt::format("{}: {}\n", plain ? name : quoted(name), quoted(command));
+    yaml += fmt::format("{}: {}\n", is_plain_text(name) ? name : quoted(name), quoted(command));
   }
   return yaml;
 }

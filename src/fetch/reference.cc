@@ -124,7 +124,8 @@ Result<Reference> local(std::string_view text, Origin origin) {
   }
   std::error_code ignored;
   const Parts parts = split_revision(text);
-  if (text.contains('#') && !fs::exists(whole, ignored) && is_repository(parts.location)) {
+  const bool has_revision = text.contains('#') && !parts.location.empty() && !fs::exists(whole, ignored);
+  if (has_revision && is_repository(parts.location)) {
     return remote(Medium::git, parts.location, parts.revision);
   }
   if (is_bare_repository(whole)) return remote(Medium::git, text, "");

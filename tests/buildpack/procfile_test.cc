@@ -33,6 +33,11 @@ TEST(Procfile, IsWrittenAsAYamlMap) {
             "\"odd name\": \"x\\ty\\x7f\"\nweb: \"run \\\"it\\\": $PORT # now\"\n");
 }
 
+TEST(Procfile, WritesNamesThatAreNoTextInYamlInQuotes) {
+  EXPECT_EQ(write_procfile({{"12", "a"}, {"No", "b"}, {"node", "c"}, {"null", "d"}}),
+            "\"12\": \"a\"\n\"No\": \"b\"\nnode: \"c\"\n\"null\": \"d\"\n");
+}
+
 TEST(Procfile, WritesBytesThatAreNoUtf8AsReplacementCharacters) {
   EXPECT_EQ(write_procfile({{"web", "a\xff"}}), "web: \"a\xef\xbf\xbd\"\n");
 }

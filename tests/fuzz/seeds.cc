@@ -1,0 +1,207 @@
+#include "fuzz/seeds.h"
+
+#include <functional>
+
+#include "cache/bytes.h"
+#include "cache/compression.h"
+#include "cache/format_samples.h"
+#include "cache/index.h"
+#include "cache/manifest_frame.h"
+#include "fuzz/fuzz.h"
+#include "fuzz/manifest_expectations.h"
+#include "util/file.h"
+
+namespace hearth::fuzz {
+
+namespace {
+
+using namespace std::string_literals;
+using namespace std::string_view_literals;
+using Seeds = std::map<std::string, std::string>;
+namespace sample = cache::sample;
+
+std::string text(Bytes bytes) {
+  return std::string(text_of(bytes));
+}
+
+// What take_number() reads.
+std::string number(std::size_t value) {
+  return {static_cast<char>(value >> 8 & 0xff), static_cast<char>(value & 0xff)};
+}
+
+std::vector<std::byte> full(const cache::Manifest& manifest) {
+  return cache::encode_manifest(manifest).value();
+}
+
+std::vector<std::byte> delta() {
+  return cache::encode_delta(sample::changed_manifest(), delta_base(), delta_base_digest()).value();
+}
+
+std::string body(const std::vector<std::byte>& object) {
+  const cache::Frame frame = cache::unseal(object).value();
+  return text(cache::decompress(frame.body, frame.body_bytes).value());
+}
+
+// A header of a tar (POSIX ustar), and its content.
+std::string tar_entry(const std::string& path, char type, const std::string& target, const std::string& content) {
+  std::string header = path;
+  header.resize(100);
+  header += fmt::format("0000644\0{0}{0}{1:011o}\0{2:011o}\0"sv, "0001750\0"sv, content.size(), 0);
+  header += std::string(8, ' ') + type + target;
+  header.resize(257);
+  header += "ustar\00000"sv;
+  header.resize(512);
+  unsigned sum = 0;
+  for (const char byte : header) sum += static_cast<unsigned char>(byte);
+  header.replace(148, 8, fmt::format("{:06o}\0 "sv, sum));
+  std::string padded = content;
+  padded.resize((content.size() + 511) / 512 * 512);
+  return header + padded;
+}
+
+Seeds archives() {
+  const std::string end(1024, '\0');
+  const std::string tar = tar_entry("a/", '5', "", "") + tar_entry("a/file", '0', "", "content\n") +
+                          tar_entry("a/link", '2', "../../beside", "") + tar_entry("a/twin", '1', "a/file", "") + end;
+  const std::string through = tar_entry("l", '2', "..", "") + tar_entry("l/beside", '0', "", "x") + end;
+  const std::string out = tar_entry("../beside", '0', "", "x") + end;
+  return {{"out", 'a' + out},
+          {"packed", 'a' + text(cache::compress(cache::as_bytes(tar), 3).value())},
+          {"stripped", 'b' + tar},
+          {"tar", 'a' + tar},
+          {"through", 'a' + through}};
+}
+
+Seeds config_vars() {
+  return {{"lines", "# c\nexport A=\"hunter2hunter2\"\r\nB='x y z 1234'\nA.b-c=12345678"},
+          {"masked", "A=hunter2hunter2\nB=unter2hu\nBUILDPACK_URL=https://user:pass1234@h/x"s + '\0' +
+                         "x hunter2hunter2hunter2 y pass1234\n"}};
+}
+
+Seeds heads() {
+  return {{"empty", cache::encode_head(sample::empty_head())}, {"sample", cache::encode_head(sample::head())}};
+}
+
+Seeds manifests() {
+  return {{"changed", text(full(sample::changed_manifest()))},
+          {"delta", text(delta())},
+          {"empty", text(full({}))},
+          {"inline", text(full(sample::inline_manifest()))},
+          {"sample", text(full(sample::manifest()))}};
+}
+
+Seeds manifest_bodies() {
+  const cache::Manifest inside = sample::inline_manifest();
+  return {{"changed", number(0) + body(full(sample::changed_manifest()))},
+          {"empty", number(0) + body(full({}))},
+          {"inline", number(inside.inline_bytes.size()) + body(full(inside)) + text(inside.inline_bytes)},
+          {"sample", number(0) + body(full(sample::manifest()))}};
+}
+
+Seeds pack_tails() {
+  const std::vector<std::byte> pack = sample::pack();
+  const std::size_t tail = cache::tail_bytes(Bytes(pack).last(cache::kPackFooterBytes), pack.size()).value();
+  const std::size_t before = pack.size() - tail;
+  const Bytes trailer = Bytes(pack).subspan(before, tail - cache::kPackFooterBytes);
+  return {{"sample", number(before >> 16) + number(before & 0xffff) + text(trailer)}};
+}
+
+Seeds blocks() {
+  const std::vector<std::byte> raw(500, std::byte{'x'});
+  const std::string packed = text(cache::compress(raw, 3).value());
+  return {{"packed", number(1) + number(250) + packed},
+          {"stored", number(0) + number(0) + text(sample::noise(100, 1))},
+          {"wrong-size", number(1) + number(251) + packed}};
+}
+
+std::string index_file(const cache::Index& index) {
+  const auto folder = util::TempDir::create(std::filesystem::temp_directory_path(), "hearth-seed-").value();
+  const std::filesystem::path path = folder.path() / "index";
+  return cache::write_index(path, index) ? util::read_file(path).value() : "";
+}
+
+Seeds indexes() {
+  cache::Index index{.store = "memory://",
+                     .head = "apps/demo/cache/HEAD.heroku-24-amd64",
+                     .epoch = sample::id('e'),
+                     .generation = sample::id('a'),
+                     .probe = 1'577'836'800'123'456'789,
+                     .directory = {.device = 1, .inode = 2, .born = 3},
+                     .damaged = {{sample::id('e'), cache::ObjectKind::pack, sample::id('9'), 11}},
+                     .files = {},
+                     .manifest = full(sample::inline_manifest())};
+  index.files = {{.device = 1, .inode = 9, .size = 100, .mtime = -5, .ctime = 7, .mode = 0100644}, {}};
+  return {{"empty", index_file({})}, {"sample", index_file(index)}};
+}
+
+Seeds names() {
+  const std::string manifest = sample::id('e') + "/manifest/" + sample::id('a');
+  const std::string pack = sample::id('e') + "/pack/" + sample::id('a') + "-4294967295";
+  return {{"encoded", "d%C3%A9mo%2F"},
+          {"head", "b\nheroku-24\namd64\napps/b/cache/HEAD.heroku-24-amd64"},
+          {"key", "apps/demo/cache/data.heroku-24-amd64/" + pack},
+          {"layout", "..\n.\na_1\n" + manifest},
+          {"manifest", manifest},
+          {"pack", pack}};
+}
+
+Seeds lists() {
+  return {{"app-json", R"({"buildpacks":[{"url":"https://example.com/a.git#v1"},"heroku/node"],)"
+                       R"("environments":{"test":{"buildpacks":[{"url":"b"}],"env":{"A":"1","B":{"value":"2"}},)"
+                       R"("scripts":{"test-setup":"x","test":"y"}}},"env":{"C":{"generator":"secret"}},"scripts":{}})"},
+          {"dot-buildpacks", "# first\r\nhttps://example.com/a.git#v1\n\n./local # comment\n"},
+          {"project-toml",
+           "[[io.buildpacks.group]]\nuri = \"https://example.com/a\"\n[[build.buildpacks]]\nid = \"x/y\"\n"
+           "[_]\nschema-version = \"0.2\"\nx = 1979-05-27T07:32:00Z\ny = [1, 0x2, 1e3, inf, '''z''']\n"}};
+}
+
+Seeds procfiles() {
+  return {{"procfile", "web: bin/web -p $PORT\r\nworker-1: \"sleep\" 'x' # \\\n# no: process\nnull: true\n-a: b\n"},
+          {"release",
+           "---\naddons: [a, b]\nconfig_vars:\n  A: &x 1\n  B: *x\n  C: ~\ndefault_process_types: {web: \"a "
+           "\\x41\", w: |\n  b\n}\n"},
+          {"report", "{\"a\": 1, \"b\": [2], \"c\": \"\\u00e9\"}"}};
+}
+
+Seeds ignores() {
+  const std::string rules = "# comment\n*.o\n/build/\n**/node_modules/**\na[!b-d]?[]x]\\ \nfoo/**/bar\n";
+  return {{"deep", rules + '\0' + "foo/x/y/bar"}, {"name", rules + '\0' + "dir/a.o"}, {"class", rules + '\0' + "aex "}};
+}
+
+Seeds references() {
+  return {{"directory", "./packs/mine#x"},
+          {"file", "file:///srv/pack#v1"},
+          {"https", "https://user:p@ss@example.com:443/a/b.git#v1.2"},
+          {"scp", "git@example.com:a/b.git#main"},
+          {"tarball", "http://example.com/a.tar.gz?x=1"}};
+}
+
+Seeds quantities() {
+  return {{"duration", "1h30m5.5s250ms"}, {"number", "90"}, {"size", "2.5GiB"}, {"small", " 64kB "}};
+}
+
+}  // namespace
+
+std::map<std::string, std::string> seeds(const std::string& target) {
+  static const std::map<std::string, std::function<Seeds()>> makers = {
+      {"archive", archives},
+      {"block", blocks},
+      {"config_vars", config_vars},
+      {"head", heads},
+      {"ignore", ignores},
+      {"index", indexes},
+      {"lists", lists},
+      {"manifest", manifests},
+      {"manifest_body", manifest_bodies},
+      {"manifest_delta", [] { return Seeds{{"changed", body(delta())}}; }},
+      {"names", names},
+      {"pack", [] { return Seeds{{"sample", text(sample::pack())}}; }},
+      {"pack_tail", pack_tails},
+      {"procfile", procfiles},
+      {"quantities", quantities},
+      {"reference", references}};
+  const auto maker = makers.find(target);
+  return maker == makers.end() ? Seeds() : maker->second();
+}
+
+}  // namespace hearth::fuzz
