@@ -25,6 +25,9 @@ void expect_layout(const cache::Layout& layout, std::string_view text) {
   if (const auto key = store::Key::parse(std::string(text))) {
     expect(!text.empty() && text.size() <= 1024 && !text.starts_with('/') && !text.ends_with('/'), "a key's form");
     if (const auto object = layout.parse(*key)) expect(layout.key(*object) == *key, "a key is of one object");
+    if (const auto name = cache::Layout::name_of(*key)) {
+      expect(cache::Layout::of(*name).value().head() == *key, "HEAD's key tells the cache");
+    }
   }
   static_cast<void>(store::Prefix::parse(std::string(text)));
 }
@@ -38,6 +41,7 @@ const Registration kTarget("names", [](Bytes input) {
   if (parts.size() < 3) return;
   const auto layout = cache::Layout::of({std::string(parts[0]), std::string(parts[1]), std::string(parts[2])});
   if (!layout) return;
+  expect(cache::Layout::name_of(layout->head()) == layout->name(), "HEAD's key tells the cache");
   expect_layout(*layout, parts.back());
 });
 

@@ -17,6 +17,7 @@ const Registration kTarget("quantities", [](Bytes input) {
     if (*size < (std::uint64_t{1} << 53)) expect(util::parse_size(std::to_string(*size)) == *size, "it comes back");
     expect(!util::human_size(*size).empty(), "it is shown");
   }
+  for (const char c : util::shown(text)) expect(c >= ' ' && c <= '~', "what is shown is printable");
 });
 
 }  // namespace
