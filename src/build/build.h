@@ -18,6 +18,7 @@
 #include "build/report.h"
 #include "buildpack/buildpack.h"
 #include "sandbox/sandbox.h"
+#include "store/open.h"
 
 namespace hearth::build {
 
@@ -62,7 +63,8 @@ struct BuildOptions {
   Strip strip = Strip::automatic;
   std::string source_version;  // SOURCE_VERSION; empty: the git sha of a git source, else not set
 
-  std::string store_url;                // empty: store::default_url()
+  std::string store_url;  // empty: store::default_url()
+  store::OpenOptions store_options;
   std::vector<std::string> buildpacks;  // --buildpack, in order
   std::filesystem::path installed;      // --buildpacks: a directory of buildpacks; may be empty
   std::map<std::string, std::string> aliases{{"heroku/*", "https://github.com/heroku/heroku-buildpack-*"}};

@@ -47,6 +47,10 @@ std::string StoreContract::get(const std::string& name, ByteRange range) {
   return object ? text_of(object->bytes) : "";
 }
 
+std::string StoreContract::content_of_its_own(int i) {
+  return GetParam().versions == Versions::of_contents ? fmt::format("content {}", i) : "same content";
+}
+
 namespace {
 
 using testing::ElementsAre;
@@ -100,7 +104,7 @@ TEST_P(StoreContract, GivesRanges) {
 
 TEST_P(StoreContract, PutReplacesAndEveryPutHasAVersionOfItsOwn) {
   std::vector<std::string> versions;
-  for (int i = 0; i < 50; ++i) versions.push_back(put("a", "same content").text);
+  for (int i = 0; i < 50; ++i) versions.push_back(put("a", content_of_its_own(i)).text);
   EXPECT_EQ(store().stat(key("a"), {})->version.text, versions.back());
   std::ranges::sort(versions);
   EXPECT_EQ(std::ranges::adjacent_find(versions), versions.end());
@@ -109,7 +113,7 @@ TEST_P(StoreContract, PutReplacesAndEveryPutHasAVersionOfItsOwn) {
 TEST_P(StoreContract, ARemovedAndWrittenObjectHasANewVersion) {
   std::vector<std::string> versions;
   for (int i = 0; i < 50; ++i) {
-    versions.push_back(put("a", "same content").text);
+    versions.push_back(put("a", content_of_its_own(i)).text);
     ASSERT_TRUE(store().remove(key("a"), {}));
   }
   std::ranges::sort(versions);
@@ -206,6 +210,18 @@ TEST_P(StoreContract, RemoveIsIdempotent) {
   EXPECT_TRUE(store().remove(key("never/was"), {}));
   EXPECT_EQ(store().get(key("a/b"), {}, {}).error().kind, ErrorKind::not_found);
   EXPECT_THAT(keys_below(store(), ""), IsEmpty());
+}
+
+TEST_P(StoreContract, ManyAreRemovedAtATime) {
+  std::vector<Key> keys;
+  for (const char* name : {"p/a", "p/b c", "p/%2F&<", "q"}) keys.push_back(key(name));
+  for (const Key& one : keys) put(one.text(), "1");
+  put("stays", "1");
+  keys.push_back(key("never/was"));
+  const auto removed = store().remove_each(keys, {});
+  EXPECT_TRUE(removed) << removed.error().message;
+  EXPECT_TRUE(store().remove_each({}, {}));
+  EXPECT_THAT(keys_below(store(), ""), ElementsAre("stays"));
 }
 
 TEST_P(StoreContract, RemovingWhatIsAboveOrBelowAnObjectLeavesIt) {
