@@ -1,5 +1,6 @@
 #include "store/store_url.h"
 
+#include <algorithm>
 #include <charconv>
 #include <vector>
 
@@ -20,6 +21,9 @@ Result<Parameters> Parameters::parse(std::string_view query) {
     }
     std::string value = TRY(within(fmt::format("the store's parameter {}", util::shown(name)),
                                    util::percent_decode(part.substr(equals + 1))));
+    if (std::ranges::any_of(value, [](unsigned char c) { return c < 0x20 || c == 0x7f; })) {
+      return fail(ErrorKind::invalid, "the store's parameter {} has a control character", util::shown(name));
+    }
     if (!parameters.values_.emplace(name, std::move(value)).second) {
       return fail(ErrorKind::invalid, "the store's parameter {} is given twice", util::shown(name));
     }

@@ -16,7 +16,7 @@ namespace hearth::store {
 // parameter, and of values none but quantities.
 class Parameters {
  public:
-  // "a=1&b=2", percent-encoded. A parameter without a value, or twice, is invalid.
+  // "a=1&b=2", percent-encoded. A parameter without '=', one that is given twice, and a control character are invalid.
   static Result<Parameters> parse(std::string_view query);
 
   // Absent where it was not given.

@@ -165,6 +165,9 @@ TEST(S3Credentials, AreRenewedFiveMinutesBeforeTheirEnd) {
   now += std::chrono::minutes(56);
   fails = true;
   EXPECT_EQ(chain.get({})->access_key, "2");  // still valid
+  const int before = asked;
+  EXPECT_EQ(chain.get({})->access_key, "2");
+  EXPECT_EQ(asked, before);
   now += std::chrono::minutes(5);
   EXPECT_EQ(chain.get({}).error().kind, ErrorKind::unavailable);
   fails = false;

@@ -73,7 +73,7 @@ TEST(S3Options, TheRestOfTheParameters) {
 TEST(S3Options, RefusesWhatCannotBeMeant) {
   for (const char* url : {"s3://b?endpoint=ftp://h", "s3://b?endpoint=h:80", "s3://b?endpoint=http://h/path",
                           "s3://b?endpoint=http://u:p@h", "s3://b?sse=rot13", "s3://b?kms-key=k", "s3://b?transfers=0",
-                          "s3://b?path-style=1", "s3://b?unknown=1"}) {
+                          "s3://b?path-style=1", "s3://b?region=x/y", "s3://b?unknown=1"}) {
     const auto options = read(url);
     ASSERT_FALSE(options) << url;
     EXPECT_EQ(options.error().kind, ErrorKind::invalid) << url;

@@ -216,6 +216,19 @@ TEST(S3Store, ARedirectToAnotherEndpointIsFollowedAndKept) {
   EXPECT_EQ(here.server().requests().size(), 1U);
 }
 
+TEST(S3Store, AmazonsRedirectsStayWithAmazon) {
+  FakeS3 there;
+  FakeS3 here;
+  here.before([&](const SeenRequest&) -> Answered {
+    return FakeS3::error(307, "TemporaryRedirect", fmt::format("<Endpoint>{}</Endpoint>", there.server().host()));
+  });
+  S3Options options = here.options();
+  options.is_amazon = true;
+  S3Store store(options, FakeS3::keys());
+  EXPECT_FALSE(store.get(key("a"), {}, {}));
+  EXPECT_TRUE(there.server().requests().empty());
+}
+
 TEST(S3Store, ALoopOfRedirectsEnds) {
   FakeS3 fake;
   int step = 0;

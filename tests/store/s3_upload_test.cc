@@ -35,7 +35,7 @@ class Parted : public testing::Test {
       }
       return ordinary(request);
     });
-    while (text_.size() < 20 * kMiB + 5) text_ += fmt::format("line {}\n", text_.size());
+    while (text_.size() < 20 * kMiB + 5) text_ += fmt::format("piece {:<65530}", text_.size());
     text_.resize(20 * kMiB + 5);
   }
 

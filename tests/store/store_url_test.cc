@@ -30,9 +30,10 @@ TEST(StoreUrl, HasBucketPrefixAndParameters) {
 }
 
 TEST(StoreUrl, RefusesWhatCannotBeMeantAndRepeatsNoSecret) {
-  for (const char* text : {"s3:bucket", "s3://", "s3:///prefix", "s3://key:secret@bucket/x", "s3://bucket/a//b",
-                           "s3://bucket/../x", "s3://bucket/x#secret", "s3://bucket/%zz", "s3://bucket?secret",
-                           "s3://bucket?a=secret&a=secret", "s3://bucket?=secret", "s3://bucket?a=%z", "s3://a%2Fb"}) {
+  for (const char* text :
+       {"s3:bucket", "s3://", "s3:///prefix", "s3://key:secret@bucket/x", "s3://bucket/a//b", "s3://bucket/../x",
+        "s3://bucket/x#secret", "s3://bucket/%zz", "s3://bucket?secret", "s3://bucket?a=secret&a=secret",
+        "s3://bucket?=secret", "s3://bucket?a=secret%0d%0aX:y", "s3://bucket?a=%z", "s3://a%2Fb"}) {
     const auto url = parse_store_url(text);
     ASSERT_FALSE(url) << text;
     EXPECT_EQ(url.error().kind, ErrorKind::invalid) << text;

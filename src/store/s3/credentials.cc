@@ -4,6 +4,7 @@ namespace hearth::store::s3 {
 namespace {
 
 constexpr std::chrono::minutes kRenewedBefore{5};
+constexpr std::chrono::seconds kBetweenRenewals{30};
 
 }  // namespace
 
@@ -19,12 +20,17 @@ Result<Credentials> CredentialChain::ask_all(const std::stop_token& stop) const 
 
 Result<Credentials> CredentialChain::get(const std::stop_token& stop) {
   const std::lock_guard lock(mutex_);
-  if (kept_ && (!kept_->expires || *kept_->expires - kRenewedBefore > now_())) return *kept_;
+  const bool valid = kept_ && (!kept_->expires || now_() < *kept_->expires);
+  if (valid && (!kept_->expires || now_() < renewal_)) return *kept_;
   Result<Credentials> fresh = ask_all(stop);
-  if (fresh) kept_ = *fresh;
-  const bool still_valid = kept_ && kept_->expires && *kept_->expires > now_();
-  if (!fresh && still_valid && fresh.error().kind != ErrorKind::cancelled) return *kept_;
-  return fresh;
+  if (fresh) {
+    kept_ = *fresh;
+    if (kept_->expires) renewal_ = *kept_->expires - kRenewedBefore;
+    return fresh;
+  }
+  if (!valid || fresh.error().kind == ErrorKind::cancelled) return fresh;
+  renewal_ = now_() + kBetweenRenewals;
+  return *kept_;
 }
 
 void CredentialChain::forget(const Credentials& refused) {

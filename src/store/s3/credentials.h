@@ -47,7 +47,7 @@ class CredentialChain {
       : providers_(std::move(providers)), now_(std::move(now)) {}
 
   // denied, with the names of the places that were looked into, if there are none anywhere. A renewal that fails is no
-  // error while the old ones are still valid.
+  // error while the old ones are still valid, and is tried again half a minute later.
   Result<Credentials> get(const std::stop_token& stop);
 
   // The server has refused these as expired: they are not given out again.
@@ -60,6 +60,7 @@ class CredentialChain {
   const Now now_;
   std::mutex mutex_;
   std::optional<Credentials> kept_;
+  WallTime renewal_;  // when those that are kept are to be replaced, if they expire
 };
 
 }  // namespace hearth::store::s3

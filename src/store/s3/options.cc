@@ -58,6 +58,13 @@ Result<void> read_encryption(Parameters& parameters, S3Options& options) {
 
 }  // namespace
 
+bool is_region(std::string_view text) {
+  const auto allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
+  };
+  return !text.empty() && std::ranges::all_of(text, allowed);
+}
+
 std::string amazon_endpoint(const std::string& region) {
   return fmt::format("https://s3.{}.amazonaws.com{}", region, region.starts_with("cn-") ? ".cn" : "");
 }
@@ -72,6 +79,7 @@ Result<S3Options> read_options(StoreUrl url, const Environment& environment) {
   const Profile profile = TRY(read_profile(environment, options.profile));
   options.region = first_of({parameters.text("region").value_or(""), variable(environment, "AWS_REGION"),
                              variable(environment, "AWS_DEFAULT_REGION"), setting(profile, "region"), "us-east-1"});
+  if (!is_region(options.region)) return fail(ErrorKind::invalid, "the store's region is no name of one");
   options.endpoint = first_of({parameters.text("endpoint").value_or(""), variable(environment, "AWS_ENDPOINT_URL_S3"),
                                variable(environment, "AWS_ENDPOINT_URL"), setting(profile, "endpoint_url")});
   options.is_amazon = options.endpoint.empty();

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "http/client.h"
 #include "store/s3/credentials.h"
@@ -35,6 +36,9 @@ struct S3Options {
 // AWS_DEFAULT_REGION, AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, AWS_CA_BUNDLE, and the profile's region, endpoint_url and
 // ca_bundle; a region that is said nowhere is us-east-1. invalid: see StoreUrl and Parameters.
 Result<S3Options> read_options(StoreUrl url, const Environment& environment);
+
+// Letters, digits and '-': what may become part of a host name, whoever named it.
+bool is_region(std::string_view text);
 
 // "https://s3.eu-west-1.amazonaws.com".
 std::string amazon_endpoint(const std::string& region);

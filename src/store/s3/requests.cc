@@ -26,6 +26,16 @@ std::string encoded_path(std::string_view name) {
   return path;
 }
 
+// Where Amazon may send us: to hosts of its own. Other servers are trusted with the choice, as far as it is a host.
+bool may_move_to(std::string_view host, bool is_amazon) {
+  const auto allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
+           c == ':';
+  };
+  if (host.empty() || !std::ranges::all_of(host, allowed)) return false;
+  return !is_amazon || host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn");
+}
+
 bool is_expired(std::string_view code) {
   return code == "ExpiredToken" || code == "TokenRefreshRequired";
 }
@@ -89,13 +99,17 @@ bool Requests::move_to(const http::Answer& answer, const Place& used) {
   std::string region(http::value_of(answer.headers, "x-amz-bucket-region"));
   if (region.empty()) region = document.region;
   Place moved = used;
-  if (!region.empty() && region != used.region) {
+  std::string host = document.endpoint;
+  if (options_.addressing == Addressing::path && host.starts_with(options_.bucket + ".")) {
+    host = host.substr(options_.bucket.size() + 1);
+  }
+  if (is_region(region) && region != used.region) {
     moved.region = region;
     if (options_.is_amazon) moved.endpoint = amazon_endpoint(region);
-  } else if (!document.endpoint.empty() && (answer.status == 301 || answer.status == 307)) {
+  } else if ((answer.status == 301 || answer.status == 307) && may_move_to(host, options_.is_amazon)) {
     // To another host, never to another scheme.
     const std::string scheme = used.endpoint.substr(0, used.endpoint.find("://") + 3);
-    moved.endpoint = scheme + document.endpoint;
+    moved.endpoint = scheme + host;
   }
   if (moved.region == used.region && moved.endpoint == used.endpoint) return false;
   const std::lock_guard lock(mutex_);

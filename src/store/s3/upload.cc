@@ -1,11 +1,9 @@
 #include "store/s3/upload.h"
 
 #include <algorithm>
-#include <atomic>
-#include <mutex>
-#include <thread>
 
 #include "store/body.h"
+#include "store/parts.h"
 #include "store/patience.h"
 #include "store/ranged.h"
 #include "store/s3/documents.h"
@@ -34,15 +32,15 @@ Call document_call(const std::string& object, const std::string& id, const std::
           .payload_hash = util::sha256(bytes).hex()};
 }
 
-// One upload whose parts are sent by several threads.
+// One upload, from its begin to its end.
 class PartedUpload {
  public:
   PartedUpload(Requests& requests, const std::string& object, const Body& body, std::uint64_t size)
-      : requests_(requests), object_(object), body_(body), size_(size), step_(part_size(size)) {
-    parts_.resize(static_cast<std::size_t>((size + step_ - 1) / step_));
+      : requests_(requests), object_(object), body_(body), size_(size) {
+    parts_.resize(static_cast<std::size_t>((size + part_size(size) - 1) / part_size(size)));
   }
 
-  Result<void> create(const http::Headers& headers, const std::stop_token& stop) {
+  Result<void> begin(const http::Headers& headers, const std::stop_token& stop) {
     const Call call{.method = "POST",
                     .object = object_,
                     .query = {{"uploads", ""}},
@@ -53,18 +51,17 @@ class PartedUpload {
     return {};
   }
 
-  // The first failure ends all threads.
-  Result<void> send_all(std::uint32_t threads, const std::stop_token& stop) {
-    std::stop_source source;
-    const std::stop_callback pass_on(stop, [&source] { source.request_stop(); });
-    {
-      std::vector<std::jthread> senders;
-      for (std::size_t i = 0; i < std::min<std::size_t>(threads, parts_.size()); ++i) {
-        senders.emplace_back([this, &source] { send_some(source); });
-      }
-    }
-    if (failure_) return std::unexpected(*std::move(failure_));
-    return {};
+  Result<void> send(std::uint32_t transfers, const std::stop_token& stop) {
+    const SendPart one = [this](std::size_t index, ByteRange part, const std::stop_token& stop_one) -> Result<void> {
+      Call call = TRY(put_call(object_, body_, part, stop_one));
+      call.query = {{"partNumber", std::to_string(index + 1)}, {"uploadId", id_}};
+      const http::Answer answer = TRY(requests_.demand(call, fmt::format("storing part {}", index + 1), stop_one));
+      std::string etag(http::value_of(answer.headers, "ETag"));
+      if (etag.empty()) return fail(ErrorKind::unavailable, "the server named no ETag of a part");
+      parts_[index] = {.number = static_cast<int>(index) + 1, .etag = std::move(etag)};
+      return {};
+    };
+    return send_parts(size_, part_size(size_), transfers, one, stop);
   }
 
   Result<Version> complete(const std::stop_token& stop) {
@@ -87,48 +84,12 @@ class PartedUpload {
   }
 
  private:
-  void send_some(std::stop_source& source) {
-    while (!source.stop_requested()) {
-      const std::size_t index = next_++;
-      if (index >= parts_.size()) return;
-      const Result<std::string> etag = send_part(index, source.get_token());
-      if (etag) {
-        parts_[index] = {.number = static_cast<int>(index) + 1, .etag = *etag};
-        continue;
-      }
-      const std::lock_guard lock(mutex_);
-      if (!failure_) failure_ = etag.error();
-      source.request_stop();
-    }
-    const std::lock_guard lock(mutex_);
-    if (!failure_) failure_ = Error{ErrorKind::cancelled, "the upload was stopped"};
-  }
-
-  Result<std::string> send_part(std::size_t index, const std::stop_token& stop) {
-    const std::uint64_t offset = index * step_;
-    const ByteRange part{offset, std::min(step_, size_ - offset)};
-    Call call = TRY(put_call(object_, body_, part, stop));
-    call.query = {{"partNumber", std::to_string(index + 1)}, {"uploadId", id_}};
-    const RetryPolicy policy;
-    const RetryClock clock = RetryClock::real();
-    return repeat(Patience(policy, clock), stop, [&]() -> Result<std::string> {
-      const http::Answer answer = TRY(requests_.demand(call, fmt::format("storing part {}", index + 1), stop));
-      std::string etag(http::value_of(answer.headers, "ETag"));
-      if (etag.empty()) return fail(ErrorKind::unavailable, "the server named no ETag of a part");
-      return etag;
-    });
-  }
-
   Requests& requests_;
   const std::string& object_;
   const Body& body_;
   const std::uint64_t size_;
-  const std::uint64_t step_;
   std::string id_;
   std::vector<Part> parts_;  // each written by the thread that sent it
-  std::atomic<std::size_t> next_ = 0;
-  std::mutex mutex_;
-  std::optional<Error> failure_;
 };
 
 }  // namespace
@@ -175,8 +136,8 @@ Result<Version> upload_in_parts(Requests& requests, const S3Options& options, co
   const std::uint64_t size = TRY(body_size(body));
   if (size > kLargestObject) return fail(ErrorKind::invalid, "an object of S3 has at most 5 TiB");
   PartedUpload upload(requests, object, body, size);
-  TRY(upload.create(creation_headers(options), stop));
-  const Result<void> sent = upload.send_all(options.transfers, stop);
+  TRY(upload.begin(creation_headers(options), stop));
+  const Result<void> sent = upload.send(options.transfers, stop);
   Result<Version> version = sent ? upload.complete(stop) : Result<Version>(std::unexpected(sent.error()));
   if (!version) upload.abort();
   return version;
