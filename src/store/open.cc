@@ -109,13 +109,24 @@ std::string encoded_path(std::string_view path) {
   return encoded;
 }
 
+// What the tier answers is no request, so it lies around the meter.
+void add_tier(OpenStore& opened, const TierOptions& options, const std::shared_ptr<Meter>& meter) {
+  if (const Result<void> ready = prepare_tier(options); !ready) {
+    opened.warning = "It does without the tier: " + ready.error().message;
+    return;
+  }
+  opened.store = std::make_unique<Tiered>(std::move(opened.store), options, meter);
+}
+
 }  // namespace
 
 Result<OpenStore> open(std::string_view url, const OpenOptions& options) {
   auto meter = std::make_shared<Meter>();
   Medium medium = TRY(open_medium(url, options, meter));
   auto retrying = std::make_unique<Retrying>(std::move(medium), RetryPolicy{}, [meter] { meter->count_retry(); });
-  return OpenStore{std::make_unique<Metered>(std::move(retrying), meter), meter};
+  OpenStore opened{std::make_unique<Metered>(std::move(retrying), meter), meter, {}};
+  if (options.tier) add_tier(opened, *options.tier, meter);
+  return opened;
 }
 
 Result<std::string> default_url() {

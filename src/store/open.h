@@ -2,12 +2,14 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "http/transport.h"
 #include "store/metered.h"
 #include "store/object_store.h"
+#include "store/tiered.h"
 
 namespace hearth::store {
 
@@ -15,6 +17,7 @@ namespace hearth::store {
 struct OpenStore {
   std::unique_ptr<ObjectStore> store;
   std::shared_ptr<const Meter> meter;
+  std::string warning;  // what is not as it was asked for, and does no harm: a tier that cannot be used; "" for nothing
 };
 
 enum class Create { no, if_absent };
@@ -22,6 +25,7 @@ enum class Create { no, if_absent };
 struct OpenOptions {
   Create create = Create::no;  // the bucket; the directory of a file:// store is made in any case
   http::Verification verification = http::Verification::full;  // of the server's certificate
+  std::optional<TierOptions> tier;
 };
 
 // `url`: "file:///absolute/dir" (created when absent, 0700), an absolute path, or "s3://bucket/prefix?…". An unknown
