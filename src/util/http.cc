@@ -13,15 +13,18 @@
 #include <span>
 
 #include "util/file.h"
+#include "util/lazy_library.h"
 
 namespace hearth::util {
 namespace {
 
 constexpr long kMaxRedirects = 10;
 
-void start_libcurl_once() {
+Result<void> start_libcurl() {
+  TRY(load_libcurl());
   static std::once_flag once;
   std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
+  return {};
 }
 
 // Without userinfo, query and fragment: any of them may be a secret.
@@ -176,7 +179,7 @@ bool is_strong(const std::string& modified, const std::string& date) {
 
 Result<void> download(const std::string& url, const std::filesystem::path& file, const DownloadLimits& limits,
                       std::stop_token stop) {
-  start_libcurl_once();
+  TRY(start_libcurl());
   const Easy easy(curl_easy_init(), &curl_easy_cleanup);
   if (!easy) return fail(ErrorKind::io, "libcurl could not be started");
   Transfer transfer;
@@ -190,7 +193,7 @@ Result<void> download(const std::string& url, const std::filesystem::path& file,
 }
 
 Result<std::string> validator(const std::string& url, const DownloadLimits& limits, std::stop_token stop) {
-  start_libcurl_once();
+  TRY(start_libcurl());
   const Easy easy(curl_easy_init(), &curl_easy_cleanup);
   if (!easy) return fail(ErrorKind::io, "libcurl could not be started");
   Transfer transfer;
