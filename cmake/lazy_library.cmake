@@ -1,6 +1,6 @@
 # hearth_lazy_library(TARGET NAME IMPORTED_TARGET SYMBOLS f…)
 # TARGET compiles against a shared library, but loads it when load_NAME() of util/lazy_library.h is called, not when
-# the program starts: docs/decisions/0011-lazy-libraries.md. SYMBOLS are all functions that are called; a missing one is
+# the program starts: docs/decisions/0012-lazy-libraries.md. SYMBOLS are all functions that are called; a missing one is
 # an undefined reference. Where there is no trampoline for the processor, TARGET is linked with it as usual.
 function(hearth_lazy_library target name library)
   cmake_parse_arguments(arg "" "" "SYMBOLS" ${ARGN})

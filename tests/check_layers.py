@@ -7,14 +7,15 @@ import sys
 # module -> the modules it may include besides itself
 ALLOWED = {
     "util": set(),
-    "store": {"util"},
+    "http": {"util"},
+    "store": {"http", "util"},
     "sandbox": {"util"},
-    "fetch": {"sandbox", "util"},
+    "fetch": {"http", "sandbox", "util"},
     "slug": {"store", "util"},
     "cache": {"store", "util"},
-    "buildpack": {"fetch", "sandbox", "util"},
-    "build": {"buildpack", "cache", "fetch", "sandbox", "slug", "store", "util"},
-    "cli": {"build", "buildpack", "cache", "fetch", "sandbox", "slug", "store", "util"},
+    "buildpack": {"fetch", "http", "sandbox", "util"},
+    "build": {"buildpack", "cache", "fetch", "http", "sandbox", "slug", "store", "util"},
+    "cli": {"build", "buildpack", "cache", "fetch", "http", "sandbox", "slug", "store", "util"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"')
 

@@ -19,6 +19,7 @@
 #include "buildpack/buildpack.h"
 #include "cache/compression.h"
 #include "sandbox/sandbox.h"
+#include "store/open.h"
 
 namespace hearth::build {
 
@@ -63,7 +64,8 @@ struct BuildOptions {
   Strip strip = Strip::automatic;
   std::string source_version;  // SOURCE_VERSION; empty: the git sha of a git source, else not set
 
-  std::string store_url;                // empty: store::default_url()
+  std::string store_url;  // empty: store::default_url()
+  store::OpenOptions store_options;
   std::vector<std::string> buildpacks;  // --buildpack, in order
   std::filesystem::path installed;      // --buildpacks: a directory of buildpacks; may be empty
   std::map<std::string, std::string> aliases{{"heroku/*", "https://github.com/heroku/heroku-buildpack-*"}};

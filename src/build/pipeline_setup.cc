@@ -34,7 +34,7 @@ bool is_always_shown(const fs::path& path) {
 }  // namespace
 
 Surroundings surroundings() {
-  return {.open_store = [](std::string_view url) { return store::open(url); },
+  return {.open_store = store::open,
           .open_sandbox = [](std::optional<sandbox::Level> wanted,
                              const sandbox::Config& config) { return sandbox::open(wanted, config); },
           .now = [] { return std::chrono::system_clock::now(); }};
@@ -82,7 +82,7 @@ Step Pipeline::open_store() {
   Result<std::string> url = options_.store_url;
   if (options_.store_url.empty()) url = store::default_url();
   if (!url) return failed(FailureClass::usage, url.error());
-  Result<store::OpenStore> opened = surroundings_.open_store(*url);
+  Result<store::OpenStore> opened = surroundings_.open_store(*url, options_.store_options);
   if (!opened && opened.error().kind == ErrorKind::invalid) return failed(FailureClass::usage, opened.error());
   if (!opened) {
     store_error_ = opened.error().message;

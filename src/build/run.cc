@@ -57,7 +57,7 @@ Result<Prepared> fetch(const RunOptions& options, const Surroundings& surroundin
   TRY(check_app_name(options.target));
   std::string url = options.store_url;
   if (url.empty()) url = TRY(store::default_url());
-  const store::OpenStore opened = TRY(surroundings.open_store(url));
+  const store::OpenStore opened = TRY(surroundings.open_store(url, options.store_options));
   const PublishedBuild build = TRY(newest_build(*opened.store, options.target, stop));
   Prepared prepared{directory / "slug.tgz", buildpack::parse_report(build.procfile)};
   TRY(download_slug(*opened.store, build, prepared.slug, stop));

@@ -17,6 +17,7 @@
 #include "build/config_vars.h"
 #include "build/report.h"
 #include "sandbox/sandbox.h"
+#include "store/open.h"
 
 namespace hearth::build {
 
@@ -26,7 +27,8 @@ struct RunOptions {
   std::vector<std::string> arguments;  // after "--": behind the process' command, or, without a process, a command
   std::uint16_t port = 5000;           // PORT, and reachable on the host's 127.0.0.1
 
-  std::string store_url;                                // empty: store::default_url()
+  std::string store_url;  // empty: store::default_url()
+  store::OpenOptions store_options;
   ConfigVarSources config_vars;                         // exported to the process; stronger than a release's defaults
   std::vector<std::string> pass_env;                    // names handed on from host_environment
   std::map<std::string, std::string> host_environment;  // a snapshot of ours

@@ -1,7 +1,6 @@
 #include "build/ssh_agent.h"
 
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -10,6 +9,7 @@
 #include <vector>
 
 #include "util/file.h"
+#include "util/mac.h"
 #include "util/text.h"
 
 namespace hearth::build {
@@ -25,16 +25,8 @@ constexpr std::chrono::seconds kStartLimit(5);
 Result<std::string> decoded(std::string_view key) {
   constexpr std::string_view kPlain = "-----BEGIN";
   if (util::trim(key).starts_with(kPlain)) return std::string(util::trim(key)) + "\n";
-  std::string compact;
-  for (const char character : key) {
-    if (!std::isspace(static_cast<unsigned char>(character))) compact += character;
-  }
-  std::string bytes(compact.size() / 4 * 3 + 3, '\0');
-  const int length =
-      EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()),
-                      reinterpret_cast<const unsigned char*>(compact.data()), static_cast<int>(compact.size()));
-  bytes.resize(length < 0 ? 0 : static_cast<std::size_t>(length));
-  while (bytes.ends_with('\0')) bytes.pop_back();
+  const auto decoded = util::from_base64(key);
+  const std::string bytes = decoded ? std::string(reinterpret_cast<const char*>(decoded->data()), decoded->size()) : "";
   if (!bytes.starts_with(kPlain)) return fail(ErrorKind::invalid, "SSH_KEY is not the base64 form of a private key");
   return bytes.ends_with('\n') ? bytes : bytes + "\n";
 }

@@ -7,9 +7,9 @@
 #include "buildpack/kept.h"
 #include "buildpack/resolve.h"
 #include "buildpack/selection.h"
+#include "http/download.h"
 #include "util/copy_tree.h"
 #include "util/file.h"
-#include "util/http.h"
 
 namespace hearth::buildpack {
 namespace {
@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 constexpr util::UnpackLimits kTarballLimits{.entries = 200'000, .bytes = std::uint64_t{4} << 30};
 
 // Nobody waits long for an answer that only saves a download.
-constexpr util::DownloadLimits kValidatorLimits{
+constexpr http::DownloadLimits kValidatorLimits{
     .bytes = 1 << 20, .connect = std::chrono::seconds(10), .no_progress = std::chrono::seconds(10)};
 
 Result<void> copy_directory(const fs::path& from, const Buildpack& buildpack, const FetchPlan& plan,
@@ -85,7 +85,7 @@ Result<std::string> get_tarball(const fetch::Reference& reference, const FetchPl
                                     .leave_out = {}};
   const Kept kept(plan.store_dir, plan.store_bytes);
   // A server that answers no such question is no reason to fail; the download will say what is wrong.
-  const auto validator = [&] { return util::validator(reference.location, kValidatorLimits, stop).value_or(""); };
+  const auto validator = [&] { return http::validator(reference.location, kValidatorLimits, stop).value_or(""); };
   const std::string before = validator();
   if (!before.empty() && TRY(kept.copy_out(reference.location, before, buildpack.directory, plan.owner, stop)))
     return kept.note(reference.location, before);

@@ -34,12 +34,10 @@ Result<std::vector<ObjectName>> confirmed_absent(store::ObjectStore& store, cons
 
 Result<std::set<ObjectName>> delete_all(store::ObjectStore& store, const Layout& layout,
                                         const std::vector<ObjectName>& objects, const std::stop_token& stop) {
-  std::set<ObjectName> deleted;
-  for (const ObjectName& object : objects) {
-    TRY(within("deleting " + object.text(), store.remove(layout.key(object), stop)));
-    deleted.insert(object);
-  }
-  return deleted;
+  std::vector<store::Key> keys;
+  for (const ObjectName& object : objects) keys.push_back(layout.key(object));
+  TRY(within("deleting garbage", store.remove_each(keys, stop)));
+  return std::set<ObjectName>(objects.begin(), objects.end());
 }
 
 }  // namespace

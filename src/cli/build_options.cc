@@ -19,7 +19,7 @@ void add_build_input(CLI::App& command, Options& options, BuildFlags& flags) {
   options.list("--buildpack", flags.options.buildpacks, "Buildpack: URL, URL#REF, owner/name or directory")
       ->type_name("URL|DIR");
   options.path("--buildpacks", flags.installed, "Directory of buildpacks, tried in name order");
-  add_store(options, flags.options.store_url);
+  add_store(options, flags.store);
   const Choices<build::CacheMode> modes = {{"on", build::CacheMode::on},
                                            {"off", build::CacheMode::off},
                                            {"read-only", build::CacheMode::read_only},
@@ -56,6 +56,8 @@ int run_build(BuildFlags& flags, const Session& session) {
   build::BuildOptions& options = flags.options;
   options.config_vars = flags.config_vars.sources();
   options.installed = flags.installed;
+  options.store_url = flags.store.url;
+  options.store_options = flags.store.options();
   options.publish = flags.no_publish ? build::Publish::no : build::Publish::yes;
   options.host_environment = session.environment;
   apply(flags.sandbox, options);

@@ -11,6 +11,7 @@ namespace hearth::cli {
 
 struct BuildFlags {
   build::BuildOptions options;
+  StoreFlags store;
   ConfigVarFlags config_vars;
   SandboxFlags sandbox;
   std::string installed;

@@ -27,7 +27,7 @@ Without --strict a miss, or a store that does not answer, is a warning, and the 
 struct CacheFlags {
   std::string directory;
   std::string app;
-  std::string store;
+  StoreFlags store;
   std::string stack = build::BuildOptions().stack;
   std::chrono::milliseconds deadline{};
   std::chrono::milliseconds stall_timeout = build::BuildOptions().stall_timeout;

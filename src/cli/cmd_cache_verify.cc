@@ -29,7 +29,7 @@ constexpr std::size_t kNamedFiles = 10;
 struct VerifyFlags {
   std::string app;
   bool all = false;
-  std::string store;
+  StoreFlags store;
   std::string stack;  // empty: any
   std::uint32_t threads = 0;
   Format format = Format::text;

@@ -20,6 +20,7 @@ The exit code is the process' own; 128 + N where signal N ended it.)";
 
 struct RunFlags {
   build::RunOptions options;
+  StoreFlags store;
   ConfigVarFlags config_vars;
   SandboxFlags sandbox;
   std::uint32_t port = 5000;
@@ -28,6 +29,8 @@ struct RunFlags {
 int execute(RunFlags& flags, const Session& session) {
   build::RunOptions& options = flags.options;
   options.config_vars = flags.config_vars.sources();
+  options.store_url = flags.store.url;
+  options.store_options = flags.store.options();
   options.port = static_cast<std::uint16_t>(flags.port);
   options.host_environment = session.environment;
   apply(flags.sandbox, options);
@@ -53,7 +56,7 @@ void define_run(CLI::App& root, Invocation& invocation) {
                           ->capture_default_str();
   const auto variable = invocation.environment.find(variable_of("--port"));
   if (variable != invocation.environment.end() && is_service_link(variable->first, variable->second)) port->envname("");
-  add_store(*options, flags->options.store_url);
+  add_store(*options, flags->store);
   add_config_vars(*options, flags->config_vars);
   add_stack(*options, flags->options.stack);
   add_sandbox(*options, flags->sandbox);

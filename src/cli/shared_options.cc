@@ -6,15 +6,22 @@ void add_app(Options& options, std::string& app) {
   options.text("--app", app, "Name of the app")->type_name("NAME");
 }
 
-void add_store(Options& options, std::string& url) {
-  options.text("--store", url, "Where caches and slugs are kept (default: file:// below $XDG_DATA_HOME)")
-      ->type_name("URL");
+store::OpenOptions StoreFlags::options() const {
+  return {.create = create ? store::Create::if_absent : store::Create::no,
+          .verification = insecure ? http::Verification::none : http::Verification::full};
 }
 
-Result<store::OpenStore> open_store(const std::string& url) {
-  if (!url.empty()) return store::open(url);
+void add_store(Options& options, StoreFlags& flags) {
+  options.text("--store", flags.url, "Where caches and slugs are kept: file://, s3:// (default: below $XDG_DATA_HOME)")
+      ->type_name("URL");
+  options.flag("--create-store", flags.create, "Create the store's bucket if it is absent");
+  options.flag("--insecure", flags.insecure, "Take any certificate of the store's server");
+}
+
+Result<store::OpenStore> open_store(const StoreFlags& flags) {
+  if (!flags.url.empty()) return store::open(flags.url, flags.options());
   const std::string fallback = TRY(store::default_url());
-  return store::open(fallback);
+  return store::open(fallback, flags.options());
 }
 
 void add_stack(Options& options, std::string& stack) {

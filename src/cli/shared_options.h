@@ -12,9 +12,16 @@
 namespace hearth::cli {
 
 void add_app(Options& options, std::string& app);
-void add_store(Options& options, std::string& url);
+
+struct StoreFlags {
+  std::string url;
+  bool create = false;
+  bool insecure = false;
+  store::OpenOptions options() const;
+};
+void add_store(Options& options, StoreFlags& flags);
 // What --store names, else the default.
-Result<store::OpenStore> open_store(const std::string& url);
+Result<store::OpenStore> open_store(const StoreFlags& flags);
 void add_stack(Options& options, std::string& stack);
 
 // zstd's, of the cache: 1 to 19.

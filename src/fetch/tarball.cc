@@ -4,9 +4,9 @@
 #include <cerrno>
 
 #include "fetch/fetch.h"
+#include "http/download.h"
 #include "util/file.h"
 #include "util/hash.h"
-#include "util/http.h"
 
 namespace hearth::fetch {
 namespace {
@@ -30,7 +30,7 @@ Result<Checkout> fetch_tarball(const Reference& reference, const std::filesystem
   TRY(util::make_directories(parent));
   const util::TempDir folder = TRY(util::TempDir::create(parent, ".download-"));
   const std::filesystem::path file = folder.path() / "archive";
-  TRY(util::download(reference.location, file, {}, stop));
+  TRY(http::download(reference.location, file, {}, stop));
   const util::Fd archive = TRY(util::open_file(file, O_RDONLY));
   std::string revision = TRY(sha256_of(archive));
   if (std::error_code error; !std::filesystem::create_directory(destination, error)) {

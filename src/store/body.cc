@@ -30,17 +30,24 @@ Result<std::uint64_t> body_size(const Body& body) {
   return static_cast<std::uint64_t>(status.st_size);
 }
 
+Result<void> for_each_piece(const Body& body, ByteRange part,
+                            const std::function<Result<void>(std::span<const std::byte>)>& use,
+                            const std::stop_token& stop) {
+  std::vector<std::byte> buffer;
+  for (std::uint64_t done = 0; done < part.length;) {
+    if (stop.stop_requested()) return fail(ErrorKind::cancelled, "stopped while storing");
+    const auto length = static_cast<std::size_t>(std::min<std::uint64_t>(kPiece, part.length - done));
+    const std::span<const std::byte> piece = TRY(piece_of(body, part.offset + done, buffer, length));
+    TRY(use(piece));
+    done += length;
+  }
+  return {};
+}
+
 Result<void> for_each_piece(const Body& body, const std::function<Result<void>(std::span<const std::byte>)>& use,
                             const std::stop_token& stop) {
   const std::uint64_t size = TRY(body_size(body));
-  std::vector<std::byte> buffer;
-  for (std::uint64_t offset = 0; offset < size;) {
-    if (stop.stop_requested()) return fail(ErrorKind::cancelled, "stopped while storing");
-    const auto length = static_cast<std::size_t>(std::min<std::uint64_t>(kPiece, size - offset));
-    const std::span<const std::byte> piece = TRY(piece_of(body, offset, buffer, length));
-    TRY(use(piece));
-    offset += length;
-  }
+  TRY(for_each_piece(body, {0, size}, use, stop));
   const std::uint64_t size_now = TRY(body_size(body));
   if (size_now != size) return fail(ErrorKind::invalid, "the file changed its size while it was stored");
   return {};

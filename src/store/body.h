@@ -19,4 +19,9 @@ Result<std::uint64_t> body_size(const Body& body);
 Result<void> for_each_piece(const Body& body, const std::function<Result<void>(std::span<const std::byte>)>& use,
                             const std::stop_token& stop);
 
+// The same for a part of it that lies within the size that it had; a file that is shorter by now is invalid.
+Result<void> for_each_piece(const Body& body, ByteRange part,
+                            const std::function<Result<void>(std::span<const std::byte>)>& use,
+                            const std::stop_token& stop);
+
 }  // namespace hearth::store

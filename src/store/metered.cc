@@ -37,4 +37,9 @@ Result<void> Metered::remove(const Key& key, std::stop_token stop) {
   return inner_->remove(key, std::move(stop));
 }
 
+Result<void> Metered::remove_each(std::span<const Key> keys, std::stop_token stop) {
+  ++meter_->remove_;
+  return inner_->remove_each(keys, std::move(stop));
+}
+
 }  // namespace hearth::store

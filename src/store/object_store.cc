@@ -51,4 +51,9 @@ Result<ByteRange> clip(ByteRange range, std::uint64_t size) {
   return ByteRange{range.offset, std::min(range.length, size - range.offset)};
 }
 
+Result<void> ObjectStore::remove_each(std::span<const Key> keys, std::stop_token stop) {
+  for (const Key& key : keys) TRY(within("removing " + key.text(), remove(key, stop)));
+  return {};
+}
+
 }  // namespace hearth::store

@@ -116,6 +116,11 @@ class ObjectStore {
   // An absent object is success.
   virtual Result<void> remove(const Key& key, std::stop_token stop) = 0;
 
+  // The same for many keys, in fewer requests where the medium can. After an error any of them may be gone.
+  virtual Result<void> remove_each(std::span<const Key> keys, std::stop_token stop);
+
+  // What is known by now: a store that has to be asked is taken to honour it until a conditional put showed otherwise,
+  // and says so from that put's return on.
   virtual CompareAndSwap compare_and_swap() const = 0;
 
   // For messages: the store's URL without any secret.

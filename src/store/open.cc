@@ -6,6 +6,9 @@
 
 #include "store/local_store.h"
 #include "store/retrying.h"
+#include "store/s3/s3_store.h"
+#include "store/store_url.h"
+#include "util/machine.h"
 #include "util/text.h"
 
 namespace hearth::store {
@@ -13,18 +16,25 @@ namespace {
 
 constexpr std::string_view kSchemeEnd = "://";
 
-using Opener = Result<std::unique_ptr<ObjectStore>> (*)(std::string_view rest, const std::shared_ptr<Meter>& meter);
+using Medium = std::unique_ptr<ObjectStore>;
+using Opener = Result<Medium> (*)(std::string_view url, const OpenOptions& options,
+                                  const std::shared_ptr<Meter>& meter);
 
-Result<std::unique_ptr<ObjectStore>> open_directory(const std::string& path, const std::shared_ptr<Meter>& meter) {
+std::function<void(std::uint64_t)> counting(const std::shared_ptr<Meter>& meter) {
+  return [meter](std::uint64_t bytes) { meter->count_moved(bytes); };
+}
+
+Result<Medium> open_directory(const std::string& path, const std::shared_ptr<Meter>& meter) {
   LocalOptions options;
-  options.on_moved = [meter](std::uint64_t bytes) { meter->count_moved(bytes); };
+  options.on_moved = counting(meter);
   std::unique_ptr<LocalStore> store = TRY(LocalStore::open(path, options));
   return store;
 }
 
-// `rest` is what stands behind "file://": a host, which must be this machine, and an absolute path.
-Result<std::unique_ptr<ObjectStore>> open_file_url(std::string_view rest, const std::shared_ptr<Meter>& meter) {
+// Behind "file://" stands a host, which must be this machine, and an absolute path.
+Result<Medium> open_file_url(std::string_view url, const OpenOptions&, const std::shared_ptr<Meter>& meter) {
   constexpr std::string_view kThisMachine = "localhost";
+  std::string_view rest = url.substr(url.find(kSchemeEnd) + kSchemeEnd.size());
   if (rest.starts_with(kThisMachine)) rest.remove_prefix(kThisMachine.size());
   if (!rest.starts_with('/')) {
     return fail(ErrorKind::invalid, "a file:// store needs an absolute path: file:///path/of/the/store");
@@ -37,25 +47,44 @@ Result<std::unique_ptr<ObjectStore>> open_file_url(std::string_view rest, const 
   return open_directory(path, meter);
 }
 
+// Until it is there, or cannot be made.
+template <class Store>
+Result<void> create(Store& store) {
+  const RetryPolicy policy;
+  const RetryClock clock = RetryClock::real();
+  return repeat(Patience(policy, clock), {}, [&store] { return store.create_bucket({}); });
+}
+
+Result<Medium> open_s3(std::string_view url, const OpenOptions& options, const std::shared_ptr<Meter>& meter) {
+  const auto environment = util::environment();
+  StoreUrl parsed = TRY(parse_store_url(url));
+  s3::S3Options own = TRY(s3::read_options(std::move(parsed), environment));
+  own.http.verification = options.verification;
+  own.http.on_moved = counting(meter);
+  auto store = std::make_unique<s3::S3Store>(own, s3::default_providers(environment, own.profile, own.region));
+  if (options.create == Create::if_absent) TRY(create(*store));
+  return store;
+}
+
 struct Scheme {
   std::string_view name;
   Opener open;
 };
 
-constexpr std::array kSchemes{Scheme{"file", open_file_url}};
+constexpr std::array kSchemes{Scheme{"file", open_file_url}, Scheme{"s3", open_s3}};
 
 bool is_scheme(std::string_view text) {
   const auto allowed = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '-'; };
   return !text.empty() && std::ranges::all_of(text, allowed);
 }
 
-Result<std::unique_ptr<ObjectStore>> open_medium(std::string_view url, const std::shared_ptr<Meter>& meter) {
+Result<Medium> open_medium(std::string_view url, const OpenOptions& options, const std::shared_ptr<Meter>& meter) {
   if (url.starts_with('/')) return open_directory(std::string(url), meter);
   const std::size_t end = url.find(kSchemeEnd);
   const std::string_view name = end == std::string_view::npos ? "" : url.substr(0, end);
   std::string known;
   for (const Scheme& scheme : kSchemes) {
-    if (name == scheme.name) return scheme.open(url.substr(end + kSchemeEnd.size()), meter);
+    if (name == scheme.name) return scheme.open(url, options, meter);
     known += fmt::format("{}{}://", known.empty() ? "" : ", ", scheme.name);
   }
   // The URL is not repeated: it may hold a password.
@@ -82,9 +111,9 @@ std::string encoded_path(std::string_view path) {
 
 }  // namespace
 
-Result<OpenStore> open(std::string_view url) {
+Result<OpenStore> open(std::string_view url, const OpenOptions& options) {
   auto meter = std::make_shared<Meter>();
-  std::unique_ptr<ObjectStore> medium = TRY(open_medium(url, meter));
+  Medium medium = TRY(open_medium(url, options, meter));
   auto retrying = std::make_unique<Retrying>(std::move(medium), RetryPolicy{}, [meter] { meter->count_retry(); });
   return OpenStore{std::make_unique<Metered>(std::move(retrying), meter), meter};
 }

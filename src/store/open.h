@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "http/transport.h"
 #include "store/metered.h"
 #include "store/object_store.h"
 
@@ -16,9 +17,17 @@ struct OpenStore {
   std::shared_ptr<const Meter> meter;
 };
 
-// `url`: "file:///absolute/dir" (created when absent, 0700) or an absolute path. An unknown scheme is invalid, and the
-// message lists the known ones.
-Result<OpenStore> open(std::string_view url);
+enum class Create { no, if_absent };
+
+struct OpenOptions {
+  Create create = Create::no;  // the bucket; the directory of a file:// store is made in any case
+  http::Verification verification = http::Verification::full;  // of the server's certificate
+};
+
+// `url`: "file:///absolute/dir" (created when absent, 0700), an absolute path, or "s3://bucket/prefix?…". An unknown
+// scheme is invalid, and the message lists the known ones. A server is asked only where a bucket may have to be
+// created; otherwise the first request finds out whether there is a usable one.
+Result<OpenStore> open(std::string_view url, const OpenOptions& options = {});
 
 // "file://" below $XDG_DATA_HOME/hearth/store, or below ~/.local/share where that is unset.
 Result<std::string> default_url();

@@ -1,31 +1,13 @@
 // Asks again when a store gave no proper answer.
 #pragma once
 
-#include <chrono>
 #include <functional>
 #include <memory>
 
 #include "store/object_store.h"
+#include "store/patience.h"
 
 namespace hearth::store {
-
-// Only unavailable is tried again, after a random time between zero and a bound that doubles (full jitter).
-struct RetryPolicy {
-  unsigned attempts = 5;                           // with the first one
-  std::chrono::milliseconds first_delay{200};      // the bound before the second attempt
-  std::chrono::milliseconds longest_delay{5'000};  // what the bound grows to
-  std::chrono::milliseconds total{30'000};         // no attempt begins later than this after the first
-};
-
-// Where time and chance come from, so that tests need neither.
-struct RetryClock {
-  std::function<std::chrono::steady_clock::time_point()> now;
-  // As pause() does: cancelled as soon as the token fires.
-  std::function<Result<void>(std::chrono::nanoseconds, const std::stop_token&)> wait;
-  std::function<double()> chance;  // uniform in [0, 1)
-
-  static RetryClock real();
-};
 
 // Passes everything on to the inner store, several times where that helps; a failure that remains is the last one.
 // list goes on behind the last key that was visited, so no object is visited twice.
@@ -44,14 +26,15 @@ class Retrying : public ObjectStore {
   Result<ObjectInfo> stat(const Key& key, std::stop_token stop) override;
   Result<void> list(const Prefix& prefix, const Visitor& visit, std::stop_token stop) override;
   Result<void> remove(const Key& key, std::stop_token stop) override;
+  Result<void> remove_each(std::span<const Key> keys, std::stop_token stop) override;
   CompareAndSwap compare_and_swap() const override { return inner_->compare_and_swap(); }
   std::string description() const override { return inner_->description(); }
 
  private:
-  class Patience;
-
   template <class Call>
-  std::invoke_result_t<Call> repeat(const std::stop_token& stop, Call call);
+  std::invoke_result_t<Call> repeated(const std::stop_token& stop, Call call) const {
+    return repeat(Patience(policy_, clock_), stop, std::move(call), on_retry_);
+  }
 
   const std::unique_ptr<ObjectStore> inner_;
   const RetryPolicy policy_;

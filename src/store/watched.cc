@@ -53,4 +53,9 @@ Result<void> Watched::remove(const Key& key, std::stop_token stop) {
   return inner_->remove(key, std::move(stop));
 }
 
+Result<void> Watched::remove_each(std::span<const Key> keys, std::stop_token stop) {
+  const Flight flight(*this);
+  return inner_->remove_each(keys, std::move(stop));
+}
+
 }  // namespace hearth::store

@@ -31,6 +31,7 @@ class Watched : public ObjectStore {
   Result<ObjectInfo> stat(const Key& key, std::stop_token stop) override;
   Result<void> list(const Prefix& prefix, const Visitor& visit, std::stop_token stop) override;
   Result<void> remove(const Key& key, std::stop_token stop) override;
+  Result<void> remove_each(std::span<const Key> keys, std::stop_token stop) override;
   CompareAndSwap compare_and_swap() const override { return inner_->compare_and_swap(); }
   std::string description() const override { return inner_->description(); }
 

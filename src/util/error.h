@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <expected>
 #include <string>
 #include <string_view>
@@ -27,7 +28,8 @@ std::string_view name(ErrorKind kind);
 
 struct Error {
   ErrorKind kind = ErrorKind::io;
-  std::string message;  // one line for people: what, where, and what to do; never a secret
+  std::string message;                       // one line for people: what, where, and what to do; never a secret
+  std::chrono::milliseconds retry_after{0};  // of unavailable: the other side wants to be left alone for so long
 };
 
 // std::expected that must not be ignored.

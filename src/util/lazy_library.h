@@ -1,5 +1,5 @@
 // Shared libraries that are loaded when they are needed: libcurl and libarchive bring some thirty others along, and
-// most runs of the program use neither. docs/decisions/0011-lazy-libraries.md has the reasons.
+// most runs of the program use neither. docs/decisions/0012-lazy-libraries.md has the reasons.
 #pragma once
 
 #include <span>

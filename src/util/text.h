@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -43,5 +44,8 @@ std::string random_hex(std::size_t length);
 // A point in time in UTC: "2026-01-31T23:59:59Z", and for names that sort: "20260131T235959Z".
 std::string utc_timestamp(std::chrono::system_clock::time_point time);
 std::string utc_compact(std::chrono::system_clock::time_point time);
+// Reads "2026-01-31T23:59:59Z" again, with any fraction of a second (cut off) and with or without the Z (RFC 3339 in
+// UTC, as stores and credentials have it); absent for anything else.
+std::optional<std::chrono::sys_seconds> parse_utc_timestamp(std::string_view text);
 
 }  // namespace hearth::util

@@ -89,7 +89,7 @@ class Borrowed : public store::ObjectStore {
 
 inline Surroundings fake_surroundings(store::ObjectStore& store, const Script& script,
                                       std::chrono::system_clock::time_point now) {
-  return {.open_store = [&store](std::string_view) -> Result<store::OpenStore> {
+  return {.open_store = [&store](std::string_view, const store::OpenOptions&) -> Result<store::OpenStore> {
             const auto meter = std::make_shared<store::Meter>();
             return store::OpenStore{std::make_unique<store::Metered>(std::make_unique<Borrowed>(store), meter), meter};
           },

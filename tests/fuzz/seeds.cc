@@ -180,6 +180,27 @@ Seeds quantities() {
   return {{"duration", "1h30m5.5s250ms"}, {"number", "90"}, {"size", "2.5GiB"}, {"small", " 64kB "}};
 }
 
+Seeds s3_answers() {
+  return {
+      {"list",
+       "<?xml version=\"1.0\" "
+       "encoding=\"UTF-8\"?><ListBucketResult><EncodingType>url</EncodingType><Contents><Key>a%2Fb+c"
+       "</Key><LastModified>2024-06-01T10:00:00.000Z</LastModified><ETag>&quot;e&quot;</ETag><Size>5</Size></Contents>"
+       "<IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken></ListBucketResult>"},
+      {"error", "<Error><Code>SlowDown</Code><Region>eu-west-1</Region><RequestId>1</RequestId></Error>"},
+      {"begun", "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>"},
+      {"completed", "<CompleteMultipartUploadResult><ETag>\"e-2\"</ETag></CompleteMultipartUploadResult>"},
+      {"deleted", "<DeleteResult><Error><Key>a</Key><Code>AccessDenied</Code></Error></DeleteResult>"},
+      {"date", "Sun, 06 Nov 1994 08:49:37 GMT"},
+      {"range", "bytes 5-9/123"}};
+}
+
+Seeds store_urls() {
+  return {{"s3", "s3://bucket/a/b%20c?region=eu-west-1&path-style=true&connect-timeout=2s&transfers=7"},
+          {"bare", "gs://bucket"},
+          {"userinfo", "swift://user:secret@container/x#y"}};
+}
+
 }  // namespace
 
 std::map<std::string, std::string> seeds(const std::string& target) {
@@ -199,7 +220,9 @@ std::map<std::string, std::string> seeds(const std::string& target) {
       {"pack_tail", pack_tails},
       {"procfile", procfiles},
       {"quantities", quantities},
-      {"reference", references}};
+      {"reference", references},
+      {"s3_answers", s3_answers},
+      {"store_url", store_urls}};
   const auto maker = makers.find(target);
   return maker == makers.end() ? Seeds() : maker->second();
 }

@@ -31,9 +31,17 @@ struct StoreUnderTest {
   std::unique_ptr<ObjectStore> store;
 };
 
+// What a version names: each write by itself, or what was written (an ETag that is a hash).
+enum class Versions { of_writes, of_contents };
+
+// What a name may consist of; keys of this program are ASCII.
+enum class Names { any_bytes, utf8 };
+
 struct StoreFactory {
   std::string name;
   std::function<StoreUnderTest()> make;
+  Versions versions = Versions::of_writes;
+  Names names = Names::any_bytes;
 };
 
 inline void PrintTo(const StoreFactory& factory, std::ostream* out) {
@@ -47,6 +55,8 @@ class StoreContract : public testing::TestWithParam<StoreFactory> {
   // Stores it, and fails the test if that fails.
   Version put(const std::string& name, std::string_view text, const Condition& condition = Condition::none());
   std::string get(const std::string& name, ByteRange range = {});
+  // What the i-th put of a test has to store for a version of its own.
+  static std::string content_of_its_own(int i);
 
  private:
   StoreUnderTest made_;

@@ -75,6 +75,28 @@ TEST_F(RetryingTest, EndsWithTheTotalBudget) {
   EXPECT_THAT(waits_, ElementsAre(100, 200, 400));
 }
 
+// Asks each time for five seconds.
+class Busy : public MemoryStore {
+ public:
+  Result<ObjectInfo> stat(const Key&, std::stop_token) override {
+    return std::unexpected(Error{ErrorKind::unavailable, "slow down", milliseconds(5'000)});
+  }
+};
+
+TEST_F(RetryingTest, WaitsAsLongAsTheStoreAsksAndNoLongerThanTheBudget) {
+  const RetryClock clock = {.now = [this] { return now_; },
+                            .wait = [this](std::chrono::nanoseconds time, const std::stop_token&) -> Result<void> {
+                              waits_.push_back(std::chrono::round<milliseconds>(time).count());
+                              now_ += time;
+                              return {};
+                            },
+                            .chance = [] { return 0.5; }};
+  Retrying store(std::make_unique<Busy>(), {5, milliseconds(200), milliseconds(400), milliseconds(12'000)}, nullptr,
+                 clock);
+  EXPECT_FALSE(store.stat(key("a"), {}));
+  EXPECT_THAT(waits_, ElementsAre(5'100, 5'200));
+}
+
 TEST_F(RetryingTest, SucceedsOnceTheStoreAnswers) {
   Retrying store = retrying();
   ASSERT_TRUE(memory_.put(key("a"), bytes_of("1"), Condition::none(), {}));

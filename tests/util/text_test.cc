@@ -158,5 +158,19 @@ TEST(ErrorTest, errno_has_a_kind) {
   EXPECT_EQ(name(ErrorKind::not_found), "not_found");
 }
 
+TEST(Text, TimesAreReadAsTheyAreWritten) {
+  const auto time = std::chrono::sys_days{std::chrono::year{2026} / 1 / 31} + std::chrono::seconds(86'399);
+  for (const char* text : {"2026-01-31T23:59:59Z", "2026-01-31T23:59:59.123Z", "2026-01-31T23:59:59.390270"}) {
+    ASSERT_TRUE(parse_utc_timestamp(text)) << text;
+    EXPECT_EQ(*parse_utc_timestamp(text), time) << text;
+  }
+  EXPECT_EQ(utc_timestamp(*parse_utc_timestamp("2024-02-29T00:00:00Z")), "2024-02-29T00:00:00Z");
+  for (const char* text :
+       {"", "Z", "2026-01-31", "2026-02-30T00:00:00Z", "2026-01-31T24:00:00Z", "2026-01-31 23:59:59Z",
+        "2026-01-31T23:59:59.Z", "2026-01-31T23:59:59+01:00", "x026-01-31T23:59:59Z"}) {
+    EXPECT_FALSE(parse_utc_timestamp(text)) << text;
+  }
+}
+
 }  // namespace
 }  // namespace hearth::util

@@ -1,14 +1,14 @@
-#include "util/http.h"
+#include "http/download.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "fetch/fetch.h"
-#include "fetch/http_server.h"
+#include "support/http_server.h"
 #include "util/file.h"
 #include "util/hash.h"
 
-namespace hearth::util {
+namespace hearth::http {
 namespace {
 
 using testing::HasSubstr;
@@ -25,7 +25,7 @@ class Http : public testing::Test {
   static constexpr DownloadLimits kLimits{
       .bytes = 1000, .connect = std::chrono::seconds(5), .no_progress = std::chrono::seconds(1)};
 
-  std::optional<TempDir> dir_;
+  std::optional<util::TempDir> dir_;
 };
 
 TEST_F(Http, ContentComesThroughRedirects) {
@@ -34,7 +34,7 @@ TEST_F(Http, ContentComesThroughRedirects) {
                                                     {"/c", test::HttpServer::ok("content")}});
   const auto result = download(server.url("/a?q=1"), file(), kLimits, {});
   ASSERT_TRUE(result) << result.error().message;
-  EXPECT_EQ(*read_file(file()), "content");
+  EXPECT_EQ(*util::read_file(file()), "content");
 }
 
 TEST_F(Http, StatusesTellWhatTheCallerCanDo) {
@@ -117,7 +117,7 @@ TEST_F(Http, ATarballIsUnpackedWithoutItsSoleFolder) {
                                     dir_->path().string())
                             .c_str()),
             0);
-  const std::string bytes = *read_file(dir_->path() / "pack.tgz");
+  const std::string bytes = *util::read_file(dir_->path() / "pack.tgz");
   test::HttpServer server(test::HttpServer::Answers{{"/pack.tgz", test::HttpServer::ok(bytes)},
                                                     {"/bad.tgz", test::HttpServer::ok("nonsense")}});
   const fetch::Reference reference{fetch::Medium::tarball, server.url("/pack.tgz"), ""};
@@ -125,8 +125,8 @@ TEST_F(Http, ATarballIsUnpackedWithoutItsSoleFolder) {
   options.top_folder = util::TopFolder::strip_if_sole;
   const auto checkout = fetch::fetch_tarball(reference, dir_->path() / "out", options, {});
   ASSERT_TRUE(checkout) << checkout.error().message;
-  EXPECT_EQ(checkout->revision, sha256(bytes).hex());
-  EXPECT_EQ(*read_file(dir_->path() / "out/bin/detect"), "hi\n");
+  EXPECT_EQ(checkout->revision, util::sha256(bytes).hex());
+  EXPECT_EQ(*util::read_file(dir_->path() / "out/bin/detect"), "hi\n");
   const fetch::Reference bad{fetch::Medium::tarball, server.url("/bad.tgz"), ""};
   EXPECT_FALSE(fetch::fetch_tarball(bad, dir_->path() / "out2", {}, {}));
 }
@@ -159,4 +159,4 @@ TEST_F(Http, TheValidatorIsWhatTheServerCallsTheContent) {
 }
 
 }  // namespace
-}  // namespace hearth::util
+}  // namespace hearth::http

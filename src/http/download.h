@@ -1,4 +1,4 @@
-// Downloads over http and https, by libcurl; proxies and CA bundles as the usual variables say.
+// Downloads over http and https; proxies and CA bundles as the usual variables say (http/transport.h).
 #pragma once
 
 #include <chrono>
@@ -10,7 +10,7 @@
 
 #include "util/error.h"
 
-namespace hearth::util {
+namespace hearth::http {
 
 struct DownloadLimits {
   std::uint64_t bytes = std::uint64_t{5} << 30;
@@ -30,4 +30,4 @@ Result<void> download(const std::string& url, const std::filesystem::path& file,
 // limits and errors as for download().
 Result<std::string> validator(const std::string& url, const DownloadLimits& limits, std::stop_token stop);
 
-}  // namespace hearth::util
+}  // namespace hearth::http

@@ -1,0 +1,166 @@
+#include "http/exchange.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+
+#include "util/text.h"
+
+namespace hearth::http {
+namespace {
+
+constexpr std::size_t kKeptOfErrors = std::size_t{1} << 20;
+constexpr long kBuffer = 256 * 1024;
+
+template <class... Cases>
+struct Overloaded : Cases... {
+  using Cases::operator()...;
+};
+
+}  // namespace
+
+std::uint64_t Exchange::content_length() const {
+  return std::visit(Overloaded{[](std::monostate) { return std::uint64_t{0}; },
+                               [](std::span<const std::byte> bytes) { return std::uint64_t{bytes.size()}; },
+                               [](const FileRange& range) { return range.length; }},
+                    request_.content);
+}
+
+void Exchange::moved(std::uint64_t bytes) {
+  moved_at_ = Clock::now();
+  if (options_.on_moved && bytes > 0) options_.on_moved(bytes);
+}
+
+void Exchange::take_header(std::string_view line) {
+  moved(0);
+  // An interim answer, or that of a proxy, comes before the real one.
+  if (line.starts_with("HTTP/")) answer_.headers.clear();
+  const std::size_t colon = line.find(':');
+  if (colon == std::string_view::npos) return;
+  answer_.headers.push_back({std::string(line.substr(0, colon)), std::string(util::trim(line.substr(colon + 1)))});
+}
+
+bool Exchange::take_body(std::string_view bytes) {
+  moved(bytes.size());
+  if (answer_.status == 0) {
+    long status = 0;
+    curl_easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &status);
+    answer_.status = static_cast<int>(status);
+    curl_off_t announced = 0;
+    curl_easy_getinfo(easy_, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
+    if (announced > 0 && answer_.ok()) {
+      answer_.body.reserve(std::min(static_cast<std::uint64_t>(announced), request_.answer_limit));
+    }
+  }
+  auto added = std::as_bytes(std::span(bytes));
+  if (!answer_.ok()) {
+    added = added.first(std::min(added.size(), kKeptOfErrors - std::min(kKeptOfErrors, answer_.body.size())));
+  } else if (added.size() > request_.answer_limit - answer_.body.size()) {
+    failure_ = fail(ErrorKind::invalid, "the answer has more than {} bytes", request_.answer_limit);
+    return false;
+  }
+  answer_.body.insert(answer_.body.end(), added.begin(), added.end());
+  return true;
+}
+
+std::size_t Exchange::give(std::span<std::byte> into) {
+  const auto length = static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), content_length() - given_));
+  if (length == 0) return 0;
+  into = into.first(length);
+  if (const auto* bytes = std::get_if<std::span<const std::byte>>(&request_.content)) {
+    std::memcpy(into.data(), bytes->data() + given_, length);
+  } else {
+    const auto& range = std::get<FileRange>(request_.content);
+    const Result<std::size_t> got = util::read_at(range.file->get(), into, range.offset + given_);
+    if (!got) failure_ = std::unexpected(got.error());
+    if (got && *got != length) failure_ = fail(ErrorKind::invalid, "the file became shorter while it was sent");
+    if (!failure_) return CURL_READFUNC_ABORT;
+  }
+  given_ += length;
+  moved(length);
+  return length;
+}
+
+std::size_t Exchange::on_header(const char* bytes, std::size_t, std::size_t count, void* context) {
+  static_cast<Exchange*>(context)->take_header(util::trim(std::string_view(bytes, count)));
+  return count;
+}
+
+std::size_t Exchange::on_body(const char* bytes, std::size_t, std::size_t count, void* context) {
+  return static_cast<Exchange*>(context)->take_body(std::string_view(bytes, count)) ? count : 0;
+}
+
+std::size_t Exchange::on_read(char* into, std::size_t, std::size_t count, void* context) {
+  return static_cast<Exchange*>(context)->give(std::as_writable_bytes(std::span(into, count)));
+}
+
+int Exchange::on_seek(void* context, curl_off_t offset, int origin) {
+  if (origin != SEEK_SET) return CURL_SEEKFUNC_CANTSEEK;
+  static_cast<Exchange*>(context)->given_ = static_cast<std::uint64_t>(offset);
+  return CURL_SEEKFUNC_OK;
+}
+
+void Exchange::prepare_content() {
+  const bool carries = !std::holds_alternative<std::monostate>(request_.content);
+  if (carries) {
+    curl_easy_setopt(easy_, CURLOPT_UPLOAD, 1L);
+    curl_easy_setopt(easy_, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(content_length()));
+    curl_easy_setopt(easy_, CURLOPT_READFUNCTION, on_read);
+    curl_easy_setopt(easy_, CURLOPT_READDATA, this);
+    curl_easy_setopt(easy_, CURLOPT_SEEKFUNCTION, on_seek);
+    curl_easy_setopt(easy_, CURLOPT_SEEKDATA, this);
+    // No round trip of its own before the content is sent.
+    header_list_ = curl_slist_append(header_list_, "Expect:");
+  }
+  if (request_.method == "HEAD") {
+    curl_easy_setopt(easy_, CURLOPT_NOBODY, 1L);
+  } else {
+    curl_easy_setopt(easy_, CURLOPT_CUSTOMREQUEST, request_.method.c_str());
+  }
+}
+
+void Exchange::prepare(CURL* easy) {
+  easy_ = easy;
+  configure(easy, request_.url,
+            {.proxies = options_.proxies,
+             .verification = options_.verification,
+             .ca_file = options_.ca_file,
+             .connect = options_.limits.connect});
+  curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
+  curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
+  curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+  curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, kBuffer);
+  curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, kBuffer);
+  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, detail_);
+  curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+  curl_easy_setopt(easy, CURLOPT_HEADERDATA, this);
+  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+  curl_easy_setopt(easy, CURLOPT_WRITEDATA, this);
+  curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  prepare_content();
+  for (const Header& header : request_.headers) {
+    // libcurl's way to send a field without a value.
+    const std::string line =
+        header.value.empty() ? header.name + ";" : fmt::format("{}: {}", header.name, header.value);
+    header_list_ = curl_slist_append(header_list_, line.c_str());
+  }
+  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, header_list_);
+}
+
+std::chrono::milliseconds Exchange::time_left() const {
+  const auto now = Clock::now();
+  auto left = moved_at_ + options_.limits.no_progress - now;
+  if (options_.limits.total.count() > 0) left = std::min(left, began_ + options_.limits.total - now);
+  return std::max(std::chrono::ceil<std::chrono::milliseconds>(left), std::chrono::milliseconds(0));
+}
+
+Result<Answer> Exchange::finish(CURLcode code) {
+  if (!failure_) return std::unexpected(failure_.error());
+  if (code != CURLE_OK) return std::unexpected(transport_error(code, detail_));
+  long status = 0;
+  curl_easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &status);
+  answer_.status = static_cast<int>(status);
+  return std::move(answer_);
+}
+
+}  // namespace hearth::http
