@@ -7,11 +7,13 @@ target_compile_options(hearth_flags INTERFACE
   $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>
   $<$<BOOL:${HEARTH_WERROR}>:-Werror>)
 if(HEARTH_SANITIZE)
-  target_compile_options(hearth_flags INTERFACE -fsanitize=${HEARTH_SANITIZE} -fno-omit-frame-pointer)
+  # Nothing that UndefinedBehaviorSanitizer finds is only printed.
+  target_compile_options(hearth_flags INTERFACE
+    -fsanitize=${HEARTH_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(hearth_flags INTERFACE -fsanitize=${HEARTH_SANITIZE})
   if(HEARTH_FUZZ)
-    # libFuzzer's counters; and nothing that UndefinedBehaviorSanitizer finds is only printed.
-    target_compile_options(hearth_flags INTERFACE -fsanitize=fuzzer-no-link -fno-sanitize-recover=all -O1)
+    # libFuzzer's counters.
+    target_compile_options(hearth_flags INTERFACE -fsanitize=fuzzer-no-link -O1)
   else()
     target_compile_options(hearth_flags INTERFACE -O0)
   endif()

@@ -17,6 +17,7 @@
 #include "build/config_vars.h"
 #include "build/report.h"
 #include "buildpack/buildpack.h"
+#include "cache/compression.h"
 #include "sandbox/sandbox.h"
 #include "store/open.h"
 
@@ -84,7 +85,7 @@ struct BuildOptions {
   std::chrono::milliseconds restore_deadline = std::chrono::seconds(60);
   std::chrono::milliseconds save_deadline = std::chrono::seconds(120);
   std::chrono::milliseconds stall_timeout = std::chrono::seconds(10);  // of restore and save, waiting for the store
-  std::uint32_t compression_level = 3;                                 // zstd's, of the cache
+  std::uint32_t compression_level = cache::kDefaultCompressionLevel;   // zstd's, of the cache
 
   std::filesystem::path work_root;  // --work; empty: default_work_root()
   Publish publish = Publish::yes;

@@ -12,6 +12,7 @@
 
 #include <sys/types.h>
 
+#include "cache/compression.h"
 #include "store/object_store.h"
 #include "util/error.h"
 
@@ -48,7 +49,7 @@ std::string_view name(SaveOutcome outcome);
 
 struct SaveOptions {
   unsigned threads = 0;
-  int compression_level = 3;  // zstd's
+  int compression_level = kDefaultCompressionLevel;  // zstd's
 };
 
 struct SaveReport {

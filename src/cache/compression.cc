@@ -18,6 +18,26 @@ ZSTD_CCtx* compression_context() {
   return context.get();
 }
 
+// Level 3 with tables of half the size, which a core's own cache holds: on a node cache 15 % less time for 0.6 % more
+// bytes (docs/performance.md). 0 is the level's own choice.
+struct Tables {
+  int hash_log = 0;
+  int chain_log = 0;
+};
+
+Tables tables_of(int level) {
+  if (level != kDefaultCompressionLevel) return {};
+  return {.hash_log = 16, .chain_log = 15};
+}
+
+std::size_t compress_frame(ZSTD_CCtx* context, std::span<std::byte> frame, std::span<const std::byte> raw, int level) {
+  const Tables tables = tables_of(level);
+  ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level);
+  ZSTD_CCtx_setParameter(context, ZSTD_c_hashLog, tables.hash_log);
+  ZSTD_CCtx_setParameter(context, ZSTD_c_chainLog, tables.chain_log);
+  return ZSTD_compress2(context, frame.data(), frame.size(), raw.data(), raw.size());
+}
+
 ZSTD_DCtx* decompression_context() {
   thread_local const std::unique_ptr<ZSTD_DCtx, FreeContext> context(ZSTD_createDCtx());
   return context.get();
@@ -31,7 +51,7 @@ Result<std::vector<std::byte>> compress(std::span<const std::byte> raw, int leve
   // Memory that the thread has touched before is much cheaper than fresh memory.
   thread_local std::vector<std::byte> frame;
   if (frame.size() < ZSTD_compressBound(raw.size())) frame.resize(ZSTD_compressBound(raw.size()));
-  const std::size_t size = ZSTD_compressCCtx(context, frame.data(), frame.size(), raw.data(), raw.size(), level);
+  const std::size_t size = compress_frame(context, frame, raw, level);
   if (ZSTD_isError(size) != 0) return fail(ErrorKind::io, "cannot compress: {}", ZSTD_getErrorName(size));
   return std::vector<std::byte>(frame.begin(), frame.begin() + static_cast<std::ptrdiff_t>(size));
 }

@@ -9,6 +9,9 @@
 
 namespace hearth::cache {
 
+// zstd's levels; the default is the one that is worth its time (docs/performance.md).
+inline constexpr int kDefaultCompressionLevel = 3;
+
 // One frame with the size of its content in it. Thread-safe; each thread keeps a context.
 Result<std::vector<std::byte>> compress(std::span<const std::byte> raw, int level);
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cache/chunk_index.h"
+#include "cache/compression.h"
 #include "cache/directories.h"
 #include "cache/file_reader.h"
 #include "cache/manifest.h"
@@ -56,7 +57,7 @@ struct ContentRequest {
   const std::vector<bool>& takeable;  // by pack of the base: content may be taken over from it
   const ChunkIndex& known;
   PackWriter& packs;
-  int compression_level = 3;
+  int compression_level = kDefaultCompressionLevel;
   unsigned threads = 0;
 };
 

@@ -83,6 +83,7 @@ class Saver {
       return Ending{SaveOutcome::superseded, "the cache was purged or replaced since it was restored; not saved"};
     }
     if (restored) {
+      restored_ = index->generation;
       generation_ = *find_generation(head_.seen.head, index->generation);
     } else if (!head_.seen.head.generations.empty()) {
       generation_ = head_.seen.head.generations.front();
@@ -171,8 +172,11 @@ class Saver {
     Result<HeadRead> opened = open_head(store_, layout_, stop_);
     if (!opened) return failure(opened.error());
     const Head& head = opened->seen.head;
-    if (generation_ && (head.epoch != head_.seen.head.epoch || find_generation(head, generation_->id) == nullptr)) {
-      return Ending{SaveOutcome::superseded, "the cache was purged meanwhile; not saved"};
+    // Whether or not the base could still be loaded: where it was purged in between, it is missing like a damaged one.
+    const bool purged = head_.state == HeadState::readable && head.epoch != head_.seen.head.epoch;
+    const auto gone = [&](const std::string& id) { return !id.empty() && find_generation(head, id) == nullptr; };
+    if (purged || gone(restored_) || (generation_ && gone(generation_->id))) {
+      return Ending{SaveOutcome::superseded, "the cache was purged or replaced meanwhile; not saved"};
     }
     if (head.epoch != head_.seen.head.epoch) damaged_.clear();
     head_ = std::move(*opened);
@@ -281,7 +285,7 @@ class Saver {
 
     const Proposal proposal{.generation = stored->generation,
                             .epoch = head_.seen.head.epoch,
-                            .base = generation_ ? generation_->id : std::string(),
+                            .base = generation_ ? generation_->id : restored_,
                             .damaged = {damaged_.begin(), damaged_.end()}};
     const Result<CommitReport> committed = commit(store_, layout_, head_, proposal, stop_);
     if (!committed) return failure(committed.error());
@@ -348,6 +352,7 @@ class Saver {
   SaveReport report_;
   Warnings warnings_;
   HeadRead head_;
+  std::string restored_;                  // the generation that the directory was equal to; "" for none
   std::optional<Generation> generation_;  // the base's
   Base base_;
   std::set<ObjectName> damaged_;

@@ -39,7 +39,7 @@ struct Seen {
 struct Proposal {
   Generation generation;
   std::string epoch;                // of the HEAD that open_head() returned; all own objects lie in it
-  std::string base;                 // id of the generation that content was taken over from; "" for none
+  std::string base;                 // id of the generation that this one builds on; "" for none
   std::vector<ObjectName> damaged;  // what the restore or the save found missing or damaged
 };
 

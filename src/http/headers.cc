@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "util/lazy_library.h"
 #include "util/text.h"
 
 namespace hearth::http {
@@ -35,6 +36,7 @@ std::string_view value_of(const Headers& headers, std::string_view name) {
 }
 
 std::optional<std::chrono::sys_seconds> parse_date(std::string_view text) {
+  if (!util::load_libcurl()) return std::nullopt;
   const std::time_t time = curl_getdate(std::string(text).c_str(), nullptr);
   if (text.empty() || time == -1) return std::nullopt;
   return std::chrono::sys_seconds(std::chrono::seconds(time));

@@ -4,12 +4,16 @@
 #include <cstdlib>
 #include <mutex>
 
+#include "util/lazy_library.h"
+
 namespace hearth::http {
 namespace {
 
-void start_libcurl_once() {
+Result<void> start_libcurl() {
+  TRY(util::load_libcurl());
   static std::once_flag once;
   std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
+  return {};
 }
 
 const char* variable(const char* name) {
@@ -40,7 +44,7 @@ void choose_certificates(CURL* easy, const std::string& ca_file) {
 }  // namespace
 
 Result<Easy> new_easy() {
-  start_libcurl_once();
+  TRY(start_libcurl());
   Easy easy(curl_easy_init());
   if (!easy) return fail(ErrorKind::io, "libcurl could not be started");
   return easy;

@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <optional>
 
+#include "util/lazy_library.h"
+
 namespace hearth::util {
 
 namespace {
@@ -132,6 +134,7 @@ class GzipSource : public ByteSource {
 class FilterSource : public ByteSource {
  public:
   static Result<std::unique_ptr<ByteSource>> open(std::unique_ptr<FdSource> input) {
+    TRY(load_libarchive());
     std::unique_ptr<FilterSource> source(new FilterSource(std::move(input)));
     TRY(source->start());
     return std::unique_ptr<ByteSource>(std::move(source));

@@ -78,8 +78,8 @@ Result<void> remove_entry(int parent, const char* name, const fs::path& shown, P
   const bool known = ::fstatat(parent, name, &status, AT_SYMLINK_NOFOLLOW) == 0;
   if (!known || !S_ISDIR(status.st_mode)) return fail_errno(unlink_error, fmt::format("removing {}", shown.native()));
   if ((status.st_mode & S_IRWXU) != S_IRWXU) {
-    // fchmodat follows links, but what was just seen is a directory of ours; a swap by its owner gains nothing.
-    if (directory ? ::fchmod(directory.get(), S_IRWXU) : ::fchmodat(parent, name, S_IRWXU, 0)) {
+    // It may have become a link since it was seen.
+    if (directory ? ::fchmod(directory.get(), S_IRWXU) : ::fchmodat(parent, name, S_IRWXU, AT_SYMLINK_NOFOLLOW)) {
       return fail_errno(errno, fmt::format("making {} writable", shown.native()));
     }
   }

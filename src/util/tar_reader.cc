@@ -6,6 +6,8 @@
 
 #include <cerrno>
 
+#include "util/lazy_library.h"
+
 namespace hearth::util {
 
 namespace {
@@ -110,6 +112,7 @@ TarReader& TarReader::operator=(TarReader&&) noexcept = default;
 TarReader::~TarReader() = default;
 
 Result<TarReader> TarReader::open(std::unique_ptr<ByteSource> source, std::uint64_t stream_limit) {
+  TRY(load_libarchive());
   auto state = std::make_unique<State>();
   state->source = std::move(source);
   state->stream_limit = stream_limit;

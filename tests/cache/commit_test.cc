@@ -242,32 +242,5 @@ TEST_F(Commit, AnotherCachesHeadIsCorrupt) {
   EXPECT_EQ(read_head(memory_, layout_, {})->state, HeadState::corrupt);
 }
 
-TEST_F(Commit, DiesAtAnyMutationAndLeavesTheOldOrTheNew) {
-  for (const LastMutation last : {LastMutation::lost, LastMutation::unacknowledged}) {
-    for (std::uint64_t survivors = 0; survivors < 6; ++survivors) {
-      store::MemoryStore memory;
-      FaultyStore faulty(memory);
-      const HeadRead empty = *open_head(memory, layout_, {});
-      faulty.die_after(survivors, last);
-      Proposal proposal = sample::proposal(sample::generation('a'));
-      proposal.epoch = empty.seen.head.epoch;
-      bool uploaded = true;
-      for (const ObjectName& object : own_objects(proposal)) {
-        uploaded = uploaded && faulty.put(layout_.key(object), as_bytes("x"), store::Condition::none(), {}).has_value();
-      }
-      const bool committed = uploaded && commit(faulty, layout_, empty, proposal, {}).has_value();
-      const Head head = read_head(memory, layout_, {})->seen.head;
-      if (committed) {
-        EXPECT_EQ(head.generations.size(), 1U);
-      }
-      for (const Generation& generation : head.generations) {
-        for (const ObjectName& object : objects_of(head, generation)) {
-          EXPECT_TRUE(memory.stat(layout_.key(object), {})) << survivors;
-        }
-      }
-    }
-  }
-}
-
 }  // namespace
 }  // namespace hearth::cache

@@ -12,25 +12,6 @@ namespace {
 constexpr std::chrono::hours kJump{25};
 constexpr int kAttempts = 2;
 
-std::string id_of(char kind, std::size_t number) {
-  return fmt::format("{}{:015x}", kind == 'g' ? 'a' : kind, number);
-}
-
-std::string next_epoch(World& world) {
-  return id_of('e', static_cast<std::size_t>(++world.epochs));
-}
-
-// Random names would make every state a new one.
-Head plain(Head head) {
-  head.serial = 0;
-  head.nonce.clear();
-  return head;
-}
-
-Generation generation_of(const std::string& id) {
-  return {.id = id, .saved = {}, .manifests = {{id, 1, {}}}, .packs = {{id, 0, 1}}, .unknown = {}};
-}
-
 class Explorer {
  public:
   explicit Explorer(const Scenario& scenario) : scenario_(scenario) {}
@@ -67,29 +48,55 @@ class Explorer {
       Process process;
       process.actor = actor;
       process.id = id_of('b', world.processes.size());
-      process.step = actor == Actor::saver       ? Step::open
-                     : actor == Actor::collector ? Step::list
-                     : actor == Actor::restorer  ? Step::restore_read
-                                                 : Step::purge_read;
+      process.step = first_step(actor);
       world.processes.push_back(std::move(process));
     }
     return world;
   }
 
+  Step first_step(Actor actor) const {
+    switch (actor) {
+      case Actor::saver:
+      case Actor::compactor:
+        return Step::open;
+      case Actor::collector:
+        return rule(Rule::listing_first) ? Step::list : Step::sweep_read;
+      case Actor::purger:
+        return Step::purge_list;
+      case Actor::outside_purger:
+        return Step::purge_read;
+      case Actor::rollback:
+        return Step::rollback_read;
+      case Actor::restorer:
+        return Step::restore_read;
+    }
+    return Step::finished;
+  }
+
   void visit(World world) {
-    check(world);
+    const bool fresh = seen_.insert(KeyWriter(world).write()).second;
+    if (fresh) check(world);
     if (!world.violation.empty() && result_.violation.empty()) result_.violation = world.violation;
-    if (seen_.insert(KeyWriter(world).write()).second) stack_.push_back(std::move(world));
+    if (fresh) stack_.push_back(std::move(world));
   }
 
   // The promises that hold in every state.
   void check(World& world) {
     if (!world.head) return;
-    for (const Generation& generation : world.head->head.generations) {
-      for (const ObjectName& object : objects_of(world.head->head, generation)) {
-        if (!world.objects.contains(object)) world.violation = "HEAD names " + object.text() + ", which is gone";
+    const Head& head = world.head->head;
+    for (const auto* generations : {&head.generations, &head.aside}) {
+      for (const Generation& generation : *generations) {
+        for (const ObjectName& object : objects_of(head, generation)) {
+          if (!world.objects.contains(object)) world.violation = "HEAD names " + object.text() + ", which is gone";
+        }
+        if (world.dead.contains(generation.id)) world.violation = "a purge is undone by " + generation.id;
       }
-      if (world.dead.contains(generation.id)) world.violation = "a purge is undone by " + generation.id;
+    }
+    for (const Generation& generation : head.generations) {
+      if (world.rolled_back.contains(generation.id)) world.violation = "a rollback is undone by " + generation.id;
+    }
+    for (const ObjectName& object : head.bad) {
+      if (world.objects.contains(object)) world.violation = "HEAD calls " + object.text() + " bad, which is good";
     }
   }
 
@@ -119,8 +126,12 @@ class Explorer {
     if (rule(Rule::compare_and_swap) && put.condition != world.version) return false;
     if (world.head && world.head->head.epoch == put.head.epoch && put.head.generations.size() < kKeptGenerations) {
       for (const Generation& generation : world.head->head.generations) {
-        if (find_generation(put.head, generation.id) == nullptr)
+        if (find_generation(put.head, generation.id) != nullptr) continue;
+        if (std::ranges::find(put.head.aside, generation.id, &Generation::id) != put.head.aside.end()) {
+          roll_back(world, generation.id);
+        } else {
           world.violation = "the save " + generation.id + " is lost";
+        }
       }
     }
     world.head = Seen{.head = put.head, .written = world.now};
@@ -128,10 +139,18 @@ class Explorer {
     return true;
   }
 
-  // What began before is not to be seen again.
-  void bury(World& world) {
+  // Neither it nor what builds on it is to be in force again.
+  static void roll_back(World& world, const std::string& generation) {
+    world.rolled_back.insert(generation);
     for (const Process& process : world.processes) {
-      if (process.actor == Actor::saver && !process.proposal.epoch.empty()) world.dead.insert(process.id);
+      if (is_saver(process) && process.proposal.base == generation) world.rolled_back.insert(process.id);
+    }
+  }
+
+  // What began before is not to be seen again.
+  static void bury(World& world) {
+    for (const Process& process : world.processes) {
+      if (is_saver(process) && !process.proposal.epoch.empty()) world.dead.insert(process.id);
     }
   }
 
@@ -163,10 +182,14 @@ class Explorer {
         return clean(world, index, Step::sweep_put);
       case Step::sweep_put:
         return sweep_put(world, index);
+      case Step::purge_list:
       case Step::purge_read:
       case Step::purge_put:
       case Step::purge_delete:
         return purge(world, index);
+      case Step::rollback_read:
+      case Step::rollback_put:
+        return roll_back(world, index);
       case Step::restore_read:
       case Step::restore_fetch:
         return restore(world, index);
@@ -194,7 +217,10 @@ class Explorer {
       const auto& generations = process.seen.head.generations;
       const Generation& base = index == 0 ? generations.front() : generations.back();
       process.proposal.base = base.id;
-      process.proposal.generation.packs.insert(process.proposal.generation.packs.begin(), base.packs.front());
+      const bool compacts = process.actor == Actor::compactor;
+      auto& packs = process.proposal.generation.packs;
+      packs.insert(packs.begin(), base.packs.begin() + (compacts ? 1 : 0), base.packs.end());
+      if (!rule(Rule::base_packs) && !compacts) packs.push_back(generations.back().packs.front());
     }
     process.step = Step::upload;
     visit(std::move(world));
@@ -289,8 +315,9 @@ class Explorer {
       visit(std::move(late));
     }
     arrived.processes[index].step = done ? accepted : refused;
-    if (done && world.processes[index].actor == Actor::saver) ++result_.committed;
-    if (done && accepted == Step::list && ++arrived.processes[index].rounds == scenario_.sweeps) {
+    const Process& process = world.processes[index];
+    if (done && is_saver(process)) ++result_.committed;
+    if (done && process.actor == Actor::collector && ++arrived.processes[index].rounds == scenario_.sweeps) {
       arrived.processes[index].step = Step::finished;
     }
     visit(std::move(arrived));
@@ -317,18 +344,33 @@ class Explorer {
     for (const auto& [object, modified] : world.objects) process.sweep.objects.push_back({object, 1, modified});
     process.sweep.taken = rule(Rule::unreferenced_age) ? world.now : world.now + kJump;
     process.step = Step::sweep_read;
+    if (!rule(Rule::listing_first)) begin_sweep(world, process);
     visit(std::move(world));
+  }
+
+  // With the HEAD and the listing that it has.
+  void begin_sweep(const World& world, Process& process) const {
+    process.deleted.clear();
+    process.todo = rubbish(process.seen);
+    process.sweep.gone = unlisted(process.seen.head, process.sweep.objects);
+    if (rule(Rule::confirmed_absent)) {
+      std::erase_if(process.sweep.gone, [&](const ObjectName& object) { return world.objects.contains(object); });
+    }
+    process.step = Step::sweep_clean;
+    if (rule(Rule::committed_trash)) return;
+    const Head next = swept(process.seen, process.sweep);
+    for (const Trashed& trashed : next.trash) process.todo.push_back(trashed.object);
   }
 
   void sweep_read(World world, std::size_t index) {
     Process& process = world.processes[index];
     look(world, process);
-    process.deleted.clear();
-    process.todo = rubbish(process.seen);
-    process.step = process.version == 0 || ++process.attempts > kAttempts ? Step::finished : Step::sweep_clean;
-    if (!rule(Rule::committed_trash)) {
-      const Head next = swept(process.seen, process.sweep);
-      for (const Trashed& trashed : next.trash) process.todo.push_back(trashed.object);
+    if (process.version == 0 || ++process.attempts > kAttempts) {
+      process.step = Step::finished;
+    } else if (rule(Rule::listing_first)) {
+      begin_sweep(world, process);
+    } else {
+      process.step = Step::list;
     }
     visit(std::move(world));
   }
@@ -338,34 +380,75 @@ class Explorer {
     Sweep sweep = process.sweep;
     std::erase_if(sweep.objects, [&](const Listed& listed) { return process.deleted.contains(listed.object); });
     Head head = swept(without_trash(process.seen, process.deleted), sweep);
-    send(world, index, head, Step::list, Step::sweep_read);
+    send(world, index, head, first_step(Actor::collector), Step::sweep_read);
   }
 
   void purge(World world, std::size_t index) {
     Process& process = world.processes[index];
     const bool outside = process.actor == Actor::outside_purger;
-    if (process.step == Step::purge_read) {
-      look(world, process);
-      process.step = !outside && process.version == 0 ? Step::finished : Step::purge_put;
-    } else if (process.step == Step::purge_put && outside) {
-      bury(world);
-      process.step = Step::purge_delete;
-      world.head.reset();
-      world.version = 0;
-    } else if (process.step == Step::purge_put) {
-      Head head = plain(purged(process.seen));
-      head.epoch = next_epoch(world);
-      const Message message{.kind = Message::Kind::put_head, .head = head, .condition = process.version, .object = {}};
-      process.step = Step::purge_read;
-      World before = world;
-      if (put_head(world, message)) {
-        bury(world);
-        world.processes[index].step = Step::purge_delete;
-      }
-    } else {
-      std::erase_if(world.objects, [&](const auto& one) { return one.first.epoch == process.seen.head.epoch; });
-      process.step = Step::finished;
+    switch (process.step) {
+      case Step::purge_list:
+        for (const auto& [object, modified] : world.objects) process.epochs.insert(object.epoch);
+        process.step = Step::purge_read;
+        break;
+      case Step::purge_read:
+        look(world, process);
+        process.step = Step::purge_put;
+        if (!outside && process.version == 0) replace_absent_head(world, process);
+        break;
+      case Step::purge_put:
+        outside ? remove_head(world, process) : put_purged(world, process);
+        break;
+      default:
+        std::erase_if(world.objects, [&](const auto& one) {
+          if (outside || rule(Rule::purged_epochs)) return process.epochs.contains(one.first.epoch);
+          return one.first.epoch != process.proposal.epoch;
+        });
+        process.step = Step::finished;
     }
+    visit(std::move(world));
+  }
+
+  // Something lies there, and no HEAD: so it is dead already.
+  void replace_absent_head(World& world, Process& process) {
+    process.step = process.epochs.empty() ? Step::finished : Step::purge_delete;
+    if (process.epochs.empty()) return;
+    Head head = plain(create({"app", "stack", "arch"}, store::CompareAndSwap::honoured));
+    process.proposal.epoch = head.epoch = next_epoch(world);
+    put_head(world, {.kind = Message::Kind::put_head, .head = head, .condition = 0, .object = {}});
+  }
+
+  static void remove_head(World& world, Process& process) {
+    bury(world);
+    process.epochs.insert(process.seen.head.epoch);
+    process.step = Step::purge_delete;
+    world.head.reset();
+    world.version = 0;
+  }
+
+  void put_purged(World& world, Process& process) {
+    Head head = plain(purged(process.seen));
+    head.epoch = next_epoch(world);
+    process.step = Step::purge_read;
+    const Message message{.kind = Message::Kind::put_head, .head = head, .condition = process.version, .object = {}};
+    if (!put_head(world, message)) return;
+    bury(world);
+    process.epochs.insert(process.seen.head.epoch);
+    process.proposal.epoch = head.epoch;
+    process.step = Step::purge_delete;
+  }
+
+  void roll_back(World world, std::size_t index) {
+    Process& process = world.processes[index];
+    if (process.step == Step::rollback_put) {
+      const Result<Head> head = rolled_back(process.seen, process.proposal.base);
+      return send(world, index, *head, Step::finished, Step::rollback_read);
+    }
+    look(world, process);
+    const auto& generations = process.seen.head.generations;
+    if (process.attempts == 0 && generations.size() > 1) process.proposal.base = generations[1].id;
+    const bool possible = find_generation(process.seen.head, process.proposal.base) != nullptr;
+    process.step = possible && ++process.attempts <= kAttempts ? Step::rollback_put : Step::finished;
     visit(std::move(world));
   }
 

@@ -1,5 +1,6 @@
-// A model of the protocol: savers, a collector, a purge and a restore on one store, every order of their steps. What is
-// decided is decided by the functions of transition.h; the model only carries messages, loses them, and lets time pass.
+// A model of the protocol: savers, collectors, purges, rollbacks and restores on one store, every order of their steps.
+// What is decided is decided by the functions of transition.h; the model only carries messages, loses them, and lets
+// time pass.
 #pragma once
 
 #include <cstddef>
@@ -15,20 +16,26 @@ enum class Rule {
   epoch,             // a save of another epoch is dropped
   head_gone,         // a save is dropped if there is no HEAD any more
   head_first,        // HEAD is made before the first upload
-  base_there,        // a save is dropped if its base is
+  base_there,        // a save is dropped if its base is, or is rolled back
+  base_packs,        // content is taken over only from packs that the base names
   own_not_in_trash,  // a save is dropped if an object of it is in the trash
   own_there,         // a save is dropped if an object of it is gone
   committed_trash,   // nothing is deleted that a committed HEAD does not name in its trash
   grace,             // what is in the trash stays a while
   sure_deletion,     // an entry leaves the trash only when its object is deleted for certain
   unreferenced_age,  // a sweep leaves young objects alone
+  listing_first,     // a sweep lists the objects before it reads HEAD
+  confirmed_absent,  // a sweep asks for what it has not listed before it calls it bad
+  purged_epochs,     // a purge deletes the epochs alone that it knew before its HEAD was there
 };
 
 enum class Actor {
-  saver,
+  saver,      // takes over every pack of its base
+  compactor,  // a saver that writes anew what it needs of its base's oldest pack
   collector,
   purger,          // HEAD with a new epoch, then deletion
   outside_purger,  // who knows nothing of HEAD: deletes it, then the rest
+  rollback,        // to the generation before the newest
   restorer,        // of the oldest generation
 };
 

@@ -49,6 +49,50 @@ TEST(ProtocolModel, ARestoreBesideASaverAndACollector) {
   expect_sound({.actors = {kSaver, Actor::collector, Actor::restorer}, .generations = 3, .jumps = 1});
 }
 
+TEST(ProtocolModel, ARollbackBesideTwoSaversAndACollector) {
+  expect_sound({.actors = {kSaver, kSaver, Actor::rollback, Actor::collector}, .jumps = 1, .sweeps = 1});
+}
+
+TEST(ProtocolModel, ARollbackAndTwoSaversWithFaults) {
+  expect_sound({.actors = {kSaver, kSaver, Actor::rollback}, .jumps = 0, .faults = 1});
+}
+
+TEST(ProtocolModel, ARollbackBesideASaverACollectorAndAPurge) {
+  expect_sound({.actors = {kSaver, Actor::rollback, Actor::collector, Actor::purger}, .jumps = 1, .sweeps = 1});
+}
+
+TEST(ProtocolModel, TwoRollbacksAndASaver) {
+  expect_sound({.actors = {kSaver, Actor::rollback, Actor::rollback}, .jumps = 1, .faults = 1});
+}
+
+TEST(ProtocolModel, ACompactionBesideASaverAndACollectorOverDays) {
+  expect_sound({.actors = {Actor::compactor, kSaver, Actor::collector}, .jumps = 2, .sweeps = 1});
+}
+
+TEST(ProtocolModel, ACompactionOnAnOldBaseBesideASaverAndACollector) {
+  expect_sound({.actors = {kSaver, Actor::compactor, Actor::collector}, .jumps = 1, .sweeps = 2});
+}
+
+TEST(ProtocolModel, ACompactionBesideASaverAndARollbackWithFaults) {
+  expect_sound({.actors = {Actor::compactor, kSaver, Actor::rollback}, .jumps = 0, .faults = 1});
+}
+
+TEST(ProtocolModel, ACompactionARollbackAndACollector) {
+  expect_sound({.actors = {Actor::compactor, Actor::rollback, Actor::collector}, .jumps = 2, .sweeps = 2});
+}
+
+TEST(ProtocolModel, TwoPurgesASaverAndACollector) {
+  expect_sound({.actors = {kSaver, Actor::purger, Actor::purger, Actor::collector}, .jumps = 1, .sweeps = 1});
+}
+
+TEST(ProtocolModel, APurgeAfterOneFromOutside) {
+  expect_sound({.actors = {kSaver, Actor::outside_purger, Actor::purger}, .jumps = 0, .faults = 1});
+}
+
+TEST(ProtocolModel, TwoCollectorsAndASaver) {
+  expect_sound({.actors = {kSaver, Actor::collector, Actor::collector}, .jumps = 1, .sweeps = 1});
+}
+
 TEST(ProtocolRule, CompareAndSwap) {
   expect_needed({.actors = {kSaver, kSaver}, .generations = 1, .jumps = 0}, Rule::compare_and_swap, "is lost");
 }
@@ -97,6 +141,49 @@ TEST(ProtocolRule, OnlySureDeletionLeavesTheTrash) {
 TEST(ProtocolRule, YoungObjectsStay) {
   expect_needed({.actors = {kSaver, Actor::collector}, .generations = 0, .jumps = 0}, Rule::unreferenced_age,
                 "took no time was collected");
+}
+
+TEST(ProtocolRule, ARollbackIsPutOverTheHeadThatItRead) {
+  expect_needed({.actors = {kSaver, Actor::rollback}, .jumps = 0}, Rule::compare_and_swap, "is undone");
+}
+
+TEST(ProtocolRule, ABaseThatWasRolledBackDropsTheSave) {
+  expect_needed({.actors = {kSaver, Actor::rollback}, .jumps = 0}, Rule::base_there, "a rollback is undone");
+}
+
+TEST(ProtocolRule, ABaseThatIsGoneDropsTheSaveBesideACompaction) {
+  expect_needed({.actors = {Actor::compactor, kSaver, Actor::collector}, .jumps = 1, .sweeps = 1}, Rule::base_there,
+                "which is gone");
+}
+
+TEST(ProtocolRule, ContentIsTakenOverFromTheBaseAlone) {
+  expect_needed({.actors = {kSaver, Actor::compactor, Actor::collector}, .jumps = 1, .sweeps = 1}, Rule::base_packs,
+                "which is gone");
+}
+
+TEST(ProtocolRule, WhatIsNotListedIsAskedForBeforeItIsBad) {
+  expect_needed({.actors = {kSaver, Actor::collector}, .generations = 0, .jumps = 0, .sweeps = 1},
+                Rule::confirmed_absent, "bad, which is good");
+}
+
+TEST(ProtocolRule, APurgeDeletesOnlyTheEpochsThatItKnew) {
+  expect_needed({.actors = {kSaver, Actor::purger, Actor::purger}, .generations = 0, .jumps = 0}, Rule::purged_epochs,
+                "which is gone");
+}
+
+// A listing that is taken after HEAD was read is as good, since HEAD is put only over the one that was read: the order
+// spares a writer who lost that race another listing.
+TEST(ProtocolModel, ASweepThatListsAfterItHasReadHead) {
+  expect_sound({.actors = {kSaver, kSaver, Actor::collector},
+                .generations = 3,
+                .jumps = 1,
+                .sweeps = 1,
+                .without = Rule::listing_first});
+  expect_sound({.actors = {kSaver, Actor::collector},
+                .generations = 0,
+                .jumps = 2,
+                .faults = 1,
+                .without = Rule::listing_first});
 }
 
 }  // namespace

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <chrono>
-#include <iterator>
 #include <map>
 #include <optional>
 #include <set>
@@ -25,9 +24,12 @@ enum class Step {
   sweep_read,
   sweep_clean,
   sweep_put,
+  purge_list,
   purge_read,
   purge_put,
   purge_delete,
+  rollback_read,
+  rollback_put,
   restore_read,
   restore_fetch,
   finished
@@ -43,8 +45,9 @@ struct Process {
   int version = 0;  // of the HEAD that was seen; 0: none
   int opened_version = -1;
   store::StoreTime began{};
-  Proposal proposal;
+  Proposal proposal;  // of a rollback: the base is where it goes back to
   Sweep sweep;
+  std::set<std::string> epochs;  // that a purge deletes
   std::vector<ObjectName> todo;  // to be deleted
   std::set<ObjectName> deleted;
 };
@@ -68,9 +71,34 @@ struct World {
   int epochs = 0;
   std::vector<Process> processes;
   std::vector<Message> flight;
-  std::set<std::string> dead;  // saves that began before a purge
+  std::set<std::string> dead;         // saves that began before a purge
+  std::set<std::string> rolled_back;  // generations that were, and saves that build on them
   std::string violation;
 };
+
+// Short, so that they need no memory of their own.
+inline std::string id_of(char kind, std::size_t number) {
+  return fmt::format("{}{:x}", kind == 'g' ? 'a' : kind, number);
+}
+
+inline std::string next_epoch(World& world) {
+  return id_of('e', static_cast<std::size_t>(++world.epochs));
+}
+
+// Random names would make every state a new one.
+inline Head plain(Head head) {
+  head.serial = 0;
+  head.nonce.clear();
+  return head;
+}
+
+inline Generation generation_of(const std::string& id) {
+  return {.id = id, .saved = {}, .manifests = {{id, 1, {}}}, .packs = {{id, 0, 1}}, .unknown = {}};
+}
+
+inline bool is_saver(const Process& process) {
+  return process.actor == Actor::saver || process.actor == Actor::compactor;
+}
 
 // What tells states apart, and no more: names by their ends, versions by whether they are still the one that is there,
 // times by whether a jump has passed since.
@@ -79,28 +107,37 @@ class KeyWriter {
   explicit KeyWriter(const World& world) : world_(world) {}
 
   std::string write() {
-    put("{}{}{}", world_.version == 0, world_.jumps, world_.faults);
+    put('W', world_.version == 0, world_.jumps, world_.faults);
     if (world_.head) add(*world_.head, world_.now);
-    for (const auto& [object, modified] : world_.objects) put("{}{}", name(object), modified == world_.now);
+    for (const auto& [object, modified] : world_.objects) put('o', object, modified == world_.now);
     for (const Process& process : world_.processes) add(process);
     for (const Message& message : world_.flight) {
-      put("M{}{}{}", static_cast<int>(message.kind), message.condition == world_.version, name(message.object));
+      put('M', static_cast<int>(message.kind), message.condition == world_.version, message.object);
       add({.head = message.head, .written = {}, .now = {}}, {});
     }
-    for (const std::string& dead : world_.dead) put("x{}", ends(dead));
+    for (const std::string& dead : world_.dead) put('x', dead);
+    for (const std::string& id : world_.rolled_back) put('y', id);
     return std::move(key_);
   }
 
  private:
-  template <class... Args>
-  void put(fmt::format_string<Args...> format, Args&&... args) {
-    fmt::format_to(std::back_inserter(key_), format, std::forward<Args>(args)...);
+  template <class... Parts>
+  void put(char tag, const Parts&... parts) {
+    key_ += tag;
+    (append(parts), ...);
   }
-
-  static std::string ends(const std::string& id) { return id.empty() ? "-" : std::string{id.front(), id.back()}; }
-
-  static std::string name(const ObjectName& object) {
-    return ends(object.epoch) + (object.kind == ObjectKind::pack ? 'p' : 'm') + ends(object.save);
+  void append(bool yes) { key_ += yes ? '1' : '0'; }
+  void append(char letter) { key_ += letter; }
+  void append(int number) { key_ += static_cast<char>('0' + number); }
+  void append(const std::string& id) {
+    if (id.empty()) return append('-');
+    append(id.front());
+    append(id.back());
+  }
+  void append(const ObjectName& object) {
+    append(object.epoch);
+    append(object.kind == ObjectKind::pack ? 'p' : 'm');
+    append(object.save);
   }
 
   char age(store::StoreTime time, store::StoreTime seen) const {
@@ -108,27 +145,30 @@ class KeyWriter {
   }
 
   void add(const Seen& seen, store::StoreTime now) {
-    put("H{}{}", ends(seen.head.epoch), age(seen.written, now));
-    for (const Generation& generation : seen.head.generations) put("g{}", ends(generation.id));
+    put('H', seen.head.epoch, age(seen.written, now));
+    for (const Generation& generation : seen.head.generations) put('g', generation.id);
+    for (const Generation& generation : seen.head.aside) put('a', generation.id);
     for (const Trashed& trashed : seen.head.trash) {
-      put("t{}{}", name(trashed.object), trashed.since ? age(*trashed.since, now) : '-');
+      put('t', trashed.object, trashed.since ? age(*trashed.since, now) : '-');
     }
-    for (const ObjectName& object : seen.head.bad) put("b{}", name(object));
+    for (const ObjectName& object : seen.head.bad) put('b', object);
   }
 
   void add(const Process& process) {
-    put("P{}", static_cast<int>(process.step));
-    if (process.step == Step::finished) return put("{}", process.proposal.epoch.empty());
-    put("{}{}{}{}{}{}", process.attempts, process.rounds, process.version == 0, process.version == world_.version,
+    put('P', static_cast<int>(process.step));
+    if (process.step == Step::finished) return append(process.proposal.epoch.empty());
+    put('v', process.attempts, process.rounds, process.version == 0, process.version == world_.version,
         process.opened_version == process.version, process.opened_version == world_.version);
-    put("{}{}", age(process.began, {}), age(process.seen.now, {}));
+    put('c', age(process.began, {}), age(process.seen.now, {}));
     add(process.seen, process.seen.now);
-    put("{}{}", ends(process.proposal.epoch), ends(process.proposal.base));
+    put('p', process.proposal.epoch, process.proposal.base);
     for (const Listed& listed : process.sweep.objects) {
-      put("l{}{}", name(listed.object), process.sweep.taken - listed.modified > kUnreferencedAge);
+      put('l', listed.object, process.sweep.taken - listed.modified > kUnreferencedAge);
     }
-    for (const ObjectName& object : process.todo) put("d{}", name(object));
-    for (const ObjectName& object : process.deleted) put("D{}", name(object));
+    for (const ObjectName& object : process.sweep.gone) put('G', object);
+    for (const std::string& epoch : process.epochs) put('E', epoch);
+    for (const ObjectName& object : process.todo) put('d', object);
+    for (const ObjectName& object : process.deleted) put('D', object);
   }
 
   const World& world_;

@@ -10,7 +10,6 @@
 #include <thread>
 
 #include "cache/collect.h"
-#include "cache/commit.h"
 #include "cache/engine_support.h"
 #include "store/local_store.h"
 #include "store/memory_store.h"
@@ -21,69 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using support::FaultyStore;
-using support::LastMutation;
 using ::testing::AnyOf;
-using ::testing::IsEmpty;
-
-// Saves three times, with a day between them, so that the last ones collect, too. Returns the pictures.
-class Story {
- public:
-  explicit Story(store::MemoryStore& memory) : memory_(memory) {}
-
-  // Runs until the store dies; the states that may be in force then.
-  std::vector<Picture> run(store::ObjectStore& store) {
-    Machine machine(store);
-    std::vector<Picture> possible = {Picture()};
-    for (unsigned step = 0; step < 4; ++step) {
-      make_plain_tree(machine.directory() / fmt::format("step{}", step % 2), 3, 400'000, step);
-      possible.push_back(picture(machine.directory()));
-      const SaveOutcome outcome = machine.save().outcome;
-      if (outcome != SaveOutcome::saved) {
-        if (possible.size() > 2) possible.erase(possible.begin(), possible.end() - 2);
-        return possible;
-      }
-      memory_.advance(std::chrono::hours(30));
-    }
-    finished_ = true;
-    return {possible.back()};
-  }
-
-  bool finished() const { return finished_; }
-
- private:
-  store::MemoryStore& memory_;
-  bool finished_ = false;
-};
-
-void die_everywhere(LastMutation last) {
-  bool finished = false;
-  for (std::uint64_t survivors = 0; !finished; ++survivors) {
-    SCOPED_TRACE(survivors);
-    store::MemoryStore memory;
-    FaultyStore store(memory);
-    store.die_after(survivors, last);
-    Story story(memory);
-    const std::vector<Picture> possible = story.run(store);
-    finished = story.finished();
-    EXPECT_THAT(possible, ::testing::Contains(restored_picture(memory)));
-    // Life goes on.
-    Machine next(memory);
-    const RestoreReport restored = next.restore();
-    EXPECT_THAT(restored.outcome, AnyOf(RestoreOutcome::hit, RestoreOutcome::miss));
-    put_file(next.directory() / "afterwards", "x");
-    EXPECT_EQ(next.save().outcome, SaveOutcome::saved);
-    EXPECT_EQ(Machine(memory).restore().outcome, RestoreOutcome::hit);
-    ASSERT_LT(survivors, 200);
-  }
-}
-
-TEST(SaveCrash, LostAtAnyStep) {
-  die_everywhere(LastMutation::lost);
-}
-
-TEST(SaveCrash, UnacknowledgedAtAnyStep) {
-  die_everywhere(LastMutation::unacknowledged);
-}
 
 TEST(SaveFault, ADeadStoreFailsTheSaveAndKeepsTheCache) {
   store::MemoryStore memory;
