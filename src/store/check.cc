@@ -111,7 +111,8 @@ class Checker {
     const auto written = Clock::now();
     const Object object = TRY(store_.get(key("small"), {}, stop_));
     const auto read = Clock::now();
-    TRY(expect(object.bytes == small_ && object.info.size == small_.size(), "it returns other bytes than were written"));
+    TRY(expect(object.bytes == small_ && object.info.size == small_.size(),
+               "it returns other bytes than were written"));
     const ObjectInfo info = TRY(store_.stat(key("small"), stop_));
     TRY(expect(info.size == small_.size() && info.version == object.info.version,
                "it says different things of one object"));
@@ -119,18 +120,18 @@ class Checker {
     std::string detail = fmt::format("{}, {}", seconds_of(written - begin), seconds_of(read - written));
     constexpr std::chrono::seconds kTolerated{60};
     if (std::chrono::abs(report_.skew) > kTolerated) {
-      detail += fmt::format("; its clock is {} {} of this machine's",
-                            util::human_duration(std::chrono::abs(report_.skew)),
-                            report_.skew.count() > 0 ? "ahead" : "behind");
+      detail +=
+          fmt::format("; its clock is {} {} of this machine's", util::human_duration(std::chrono::abs(report_.skew)),
+                      report_.skew.count() > 0 ? "ahead" : "behind");
     }
     return detail;
   }
 
   Result<std::string> ranges() {
     const Object middle = TRY(store_.get(key("small"), {100, 200}, stop_));
-    TRY(expect(std::ranges::equal(middle.bytes, std::span(small_).subspan(100, 200)) &&
-                   middle.info.size == small_.size(),
-               "a part of an object is not that part"));
+    TRY(expect(
+        std::ranges::equal(middle.bytes, std::span(small_).subspan(100, 200)) && middle.info.size == small_.size(),
+        "a part of an object is not that part"));
     const Object end = TRY(store_.get(key("small"), {small_.size() - 10, 1'000'000}, stop_));
     TRY(expect(std::ranges::equal(end.bytes, std::span(small_).last(10)), "the end of an object is not its end"));
     return std::string();
@@ -227,8 +228,8 @@ class Checker {
           return {};
         },
         stop_));
-    const std::string found = fmt::format("{} of {} objects, {}", listed, options_.listed,
-                                          seconds_of(Clock::now() - begin));
+    const std::string found =
+        fmt::format("{} of {} objects, {}", listed, options_.listed, seconds_of(Clock::now() - begin));
     if (listed != options_.listed) return fail(ErrorKind::corrupt, "it lists {}", found);
     TRY(expect(in_order, "it does not list objects in the order of their keys"));
     return found;
@@ -274,7 +275,7 @@ class Checker {
 
   // Whatever is there, also of writes whose answer was lost.
   void tidy() {
-    const util::Deadline deadline(kTidying);
+    const util::StopAfter deadline({}, kTidying);
     std::vector<Key> keys;
     const auto collect = [&](const ObjectInfo& info) -> Result<void> {
       keys.push_back(info.key);

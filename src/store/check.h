@@ -12,12 +12,12 @@
 namespace hearth::store {
 
 struct CheckOptions {
-  std::size_t listed = 1'001;              // objects to list: one more than a page of what servers list at once
-  std::size_t racers = 8;                  // writers that race
-  std::size_t rounds = 5;                  // races of each kind
-  std::size_t transfers = 4;               // large objects that travel at the same time
+  std::size_t listed = 1'001;               // objects to list: one more than a page of what servers list at once
+  std::size_t racers = 8;                   // writers that race
+  std::size_t rounds = 5;                   // races of each kind
+  std::size_t transfers = 4;                // large objects that travel at the same time
   std::uint64_t transfer_bytes = 16 << 20;  // of each of them
-  std::size_t pings = 20;                  // small reads, for the latency
+  std::size_t pings = 20;                   // small reads, for the latency
 };
 
 enum class Verdict {
@@ -44,7 +44,8 @@ struct CheckReport {
   std::size_t left_behind = 0;  // objects that could not be deleted
 };
 
-// Works below a prefix of its own with a random name, and deletes it in the end, also after a failure or a stop request.
+// Works below a prefix of its own with a random name, and deletes it in the end, also after a failure or a stop
+// request.
 CheckReport check(ObjectStore& store, const CheckOptions& options, std::stop_token stop);
 
 }  // namespace hearth::store

@@ -5,7 +5,8 @@
 namespace hearth::store {
 
 MeterReading Meter::read() const {
-  return {{get_, put_, list_, stat_, remove_}, bytes_in_, bytes_out_, retries_, {tier_hits_, tier_bytes_, tier_misses_}};
+  return {
+      {get_, put_, list_, stat_, remove_}, bytes_in_, bytes_out_, retries_, {tier_hits_, tier_bytes_, tier_misses_}};
 }
 
 Result<Object> Metered::get(const Key& key, ByteRange range, std::stop_token stop) {

@@ -22,8 +22,8 @@ struct MeterReading {
   std::uint64_t bytes_in = 0;   // came with get
   std::uint64_t bytes_out = 0;  // of puts that were acknowledged
   std::uint64_t retries = 0;    // attempts beyond the first, over all calls
-  // Gets that a node-local tier answered, which are no requests, and the bytes that it returned; and gets of what a tier
-  // keeps, but did not have yet.
+  // Gets that a node-local tier answered, which are no requests, and the bytes that it returned; and gets of what a
+  // tier keeps, but did not have yet.
   struct Tier {
     std::uint64_t hits = 0;
     std::uint64_t bytes = 0;

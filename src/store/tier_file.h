@@ -26,8 +26,8 @@ class TierFile {
 
   const ObjectInfo& info() const { return info_; }
 
-  // The bytes of the range, cut as clip() does; each 64 KiB of the content that the range touches is checked against its
-  // CRC-32. Damaged, unreadable, or a range that starts past the end: absent.
+  // The bytes of the range, cut as clip() does; each 64 KiB of the content that the range touches is checked against
+  // its CRC-32. Damaged, unreadable, or a range that starts past the end: absent.
   std::optional<std::vector<std::byte>> read(ByteRange range) const;
 
   int fd() const { return fd_.get(); }

@@ -68,7 +68,8 @@ util::Fd try_lock(const fs::path& directory) {
 Result<void> prepare_tier(const TierOptions& options) {
   for (const fs::path& folder : {copies(options.directory), drafts(options.directory)}) {
     TRY(within("the tier", util::make_directories(folder, 0700)));
-    if (::access(folder.c_str(), W_OK | X_OK) != 0) return fail_errno(errno, fmt::format("the tier {}", folder.native()));
+    if (::access(folder.c_str(), W_OK | X_OK) != 0)
+      return fail_errno(errno, fmt::format("the tier {}", folder.native()));
   }
   remove_dead_drafts(drafts(options.directory), this_machines_time(), kLeftoverAge);
   return {};

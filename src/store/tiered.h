@@ -15,20 +15,21 @@
 namespace hearth::store {
 
 struct TierOptions {
-  std::filesystem::path directory;              // absolute; made, with its parents, if it is absent (0700)
+  std::filesystem::path directory;                // absolute; made, with its parents, if it is absent (0700)
   std::uint64_t bytes = std::uint64_t{20} << 30;  // that it may take, give or take a sixteenth for each process
   // Which objects are written once, so that a copy cannot be out of date.
   std::function<bool(const Key&)> written_once;
 };
 
-// Makes the directory ready, and removes what killed processes left in it. A directory that cannot be used: denied or io.
+// Makes the directory ready, and removes what killed processes left in it. A directory that cannot be used: denied or
+// io.
 Result<void> prepare_tier(const TierOptions& options);
 
-// Gets of such an object fetch the whole of it (objects of more than 64 MiB: the range alone), keep it, and are answered
-// from the disk from then on, without a request; a successful put keeps what was put. Everything else is passed on, as
-// is each get that the tier cannot answer: it never makes anything fail. A copy is verified at each read (tier_file.h),
-// and one that is damaged is removed and fetched anew. `now` of an answer from the disk is when the object was fetched.
-// An object that somebody deleted from the store may still be got.
+// Gets of such an object fetch the whole of it (objects of more than 64 MiB: the range alone), keep it, and are
+// answered from the disk from then on, without a request; a successful put keeps what was put. Everything else is
+// passed on, as is each get that the tier cannot answer: it never makes anything fail. A copy is verified at each read
+// (tier_file.h), and one that is damaged is removed and fetched anew. `now` of an answer from the disk is when the
+// object was fetched. An object that somebody deleted from the store may still be got.
 //
 // The directory may be shared by any number of processes and stores, of one user. Copies that were not used for longest
 // are removed when it gets too large. Copies are made by rename and not synced: what a crash damages is no copy.
@@ -62,7 +63,7 @@ class Tiered : public Forwarding {
   std::set<Key> being_fetched_;
 
   std::mutex room_mutex_;
-  std::uint64_t added_ = 0;     // since the directory was last looked through
+  std::uint64_t added_ = 0;  // since the directory was last looked through
   bool looked_through_ = false;
 };
 

@@ -296,9 +296,8 @@ TEST(TierOfAStore, ThatCannotBeUsedIsAWarning) {
   const auto directory = temporary_directory();
   std::ofstream(directory->path() / "file") << "x";
   OpenOptions options;
-  options.tier = {.directory = directory->path() / "file" / "tier", .bytes = 1000, .written_once = [](const Key&) {
-                    return true;
-                  }};
+  options.tier = {
+      .directory = directory->path() / "file" / "tier", .bytes = 1000, .written_once = [](const Key&) { return true; }};
   const Result<OpenStore> opened = open((directory->path() / "store").native(), options);
   ASSERT_TRUE(opened);
   EXPECT_THAT(opened->warning, testing::HasSubstr("without the tier"));
