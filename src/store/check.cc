@@ -100,6 +100,11 @@ class Checker {
     return store_.put(key(name), std::span(bytes), condition, stop_);
   }
 
+  static Result<void> written(Result<Version> put) {
+    if (put) return {};
+    return std::unexpected(std::move(put).error());
+  }
+
   static Result<void> expect(bool holds, std::string_view what) {
     if (holds) return {};
     return fail(ErrorKind::corrupt, "{}", what);
@@ -213,21 +218,17 @@ class Checker {
   Result<std::string> listing() {
     const Bytes one(1);
     const auto name = [](std::size_t index) { return fmt::format("list/{:05}", index); };
-    TRY(for_each_parallel(options_.listed, kThreads, [&](std::size_t index) -> Result<void> {
-      TRY(put(name(index), one));
-      return {};
-    }));
+    const auto write_one = [&](std::size_t index) { return written(put(name(index), one)); };
+    TRY(for_each_parallel(options_.listed, kThreads, write_one));
     const auto begin = Clock::now();
     std::size_t listed = 0;
     bool in_order = true;
-    TRY(store_.list(
-        Prefix::parse(folder_ + "/list/").value(),
-        [&](const ObjectInfo& info) -> Result<void> {
-          in_order = in_order && info.key == key(name(listed)) && info.size == 1;
-          ++listed;
-          return {};
-        },
-        stop_));
+    const auto look = [&](const ObjectInfo& info) -> Result<void> {
+      in_order = in_order && info.key == key(name(listed)) && info.size == 1;
+      ++listed;
+      return {};
+    };
+    TRY(store_.list(Prefix::parse(folder_ + "/list/").value(), look, stop_));
     const std::string found =
         fmt::format("{} of {} objects, {}", listed, options_.listed, seconds_of(Clock::now() - begin));
     if (listed != options_.listed) return fail(ErrorKind::corrupt, "it lists {}", found);
@@ -256,16 +257,15 @@ class Checker {
       return total / std::chrono::duration<double>(Clock::now() - begin).count();
     };
     auto begin = Clock::now();
-    TRY(for_each_parallel(options_.transfers, options_.transfers, [&](std::size_t index) -> Result<void> {
-      TRY(put(name(index), large));
-      return {};
-    }));
+    const auto write_one = [&](std::size_t index) { return written(put(name(index), large)); };
+    TRY(for_each_parallel(options_.transfers, options_.transfers, write_one));
     report_.write_rate = rate(begin);
     begin = Clock::now();
-    TRY(for_each_parallel(options_.transfers, options_.transfers, [&](std::size_t index) -> Result<void> {
+    const auto read_one = [&](std::size_t index) -> Result<void> {
       const Object object = TRY(store_.get(key(name(index)), {}, stop_));
       return expect(object.bytes == large, "a large object comes back different");
-    }));
+    };
+    TRY(for_each_parallel(options_.transfers, options_.transfers, read_one));
     report_.read_rate = rate(begin);
     return fmt::format("writes {}/s, reads {}/s ({} × {} at the same time)",
                        util::human_size(static_cast<std::uint64_t>(report_.write_rate)),
