@@ -26,8 +26,9 @@ std::string token_of(const Result<Credentials>& found) {
   return found ? std::get<Bearer>(found->proof).token : "";
 }
 
-std::chrono::seconds left(const Credentials& found) {
-  return std::chrono::round<std::chrono::seconds>(*found.expires - std::chrono::system_clock::now());
+// Seconds until it expires.
+double left(const Credentials& found) {
+  return std::chrono::duration<double>(*found.expires - std::chrono::system_clock::now()).count();
 }
 
 class Workload : public testing::Test {
@@ -47,7 +48,7 @@ TEST_F(Workload, ATokenIsExchanged) {
       [](const SeenRequest&) { return reply(200, R"({"access_token": "TOKEN", "expires_in": 3599})"); });
   const auto found = find(environment(authority));
   EXPECT_EQ(token_of(found), "TOKEN");
-  EXPECT_NEAR(left(*found).count(), 3599, 5);
+  EXPECT_NEAR(left(*found), 3599, 5);
   const SeenRequest seen = authority.requests().at(0);
   EXPECT_EQ(seen.target, "/tenant/oauth2/v2.0/token");
   EXPECT_EQ(
@@ -103,7 +104,7 @@ TEST(AzureIdentity, OfTheInstance) {
   const Environment environment = {{"AZURE_POD_IDENTITY_AUTHORITY_HOST", metadata.origin()}};
   const auto found = find(environment);
   EXPECT_EQ(token_of(found), "IMDS");
-  EXPECT_NEAR(left(*found).count(), 86399, 5);
+  EXPECT_NEAR(left(*found), 86399, 5);
   EXPECT_EQ(token_of(find(environment, "my id")), "IMDS");
   EXPECT_EQ(metadata.requests().at(0).target,
             "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https%3A%2F%2Fstorage.azure.com%2F");
@@ -118,7 +119,7 @@ TEST(AzureIdentity, OfTheAppService) {
   });
   const auto found = find({{"IDENTITY_ENDPOINT", service.origin() + "/msi/token"}, {"IDENTITY_HEADER", "hidden"}});
   EXPECT_EQ(token_of(found), "APP");
-  EXPECT_NEAR(left(*found).count(), 7200, 5);
+  EXPECT_NEAR(left(*found), 7200, 5);
   EXPECT_EQ(service.requests().at(0).header("x-identity-header"), "hidden");
   EXPECT_EQ(service.requests().at(0).target,
             "/msi/token?api-version=2019-08-01&resource=https%3A%2F%2Fstorage.azure.com%2F");

@@ -51,7 +51,11 @@ class Pages {
                     key->text(), last_->text());
       }
       last_ = *key;
-      TRY(visit_({.key = *key, .size = blob.size, .version = {blob.etag}, .modified = blob.modified, .now = now}));
+      TRY(visit_({.key = *key,
+                  .size = blob.size,
+                  .version = {blob.etag},
+                  .modified = blob.modified,
+                  .now = std::max(now, blob.modified)}));
     }
     return {};
   }
