@@ -36,8 +36,10 @@ OpenStore open_at(const std::string& endpoint) {
 }
 
 // A store with other credentials than the environment's.
-std::unique_ptr<azure::AzureStore> open_with(const std::string& url, const azure::Credentials& credentials) {
-  const azure::Configuration made = azure::read_options(parse_store_url(url).value(), util::environment()).value();
+std::unique_ptr<azure::AzureStore> open_with(const std::string& url, const azure::Credentials& credentials,
+                                             std::uint32_t page = 5'000) {
+  azure::Configuration made = azure::read_options(parse_store_url(url).value(), util::environment()).value();
+  made.options.page = page;
   const azure::CredentialProvider provider = {
       "the test",
       [credentials](const std::stop_token&) -> Result<std::optional<azure::Credentials>> { return credentials; }};
@@ -119,8 +121,8 @@ TEST_F(AzureServer, ADamagedUploadIsRefused) {
 }
 
 TEST_F(AzureServer, ListsPastOnePage) {
-  constexpr int kObjects = 5'105;
-  const auto direct = open_with(url_of(endpoint_), sas("rcwdl"));
+  constexpr int kObjects = 205;
+  const auto direct = open_with(url_of(endpoint_), sas("rcwdl"), 50);
   std::vector<Key> keys;
   for (int i = 0; i < kObjects; ++i) keys.push_back(key(fmt::format("many/{:05} +%&<", i)));
   {

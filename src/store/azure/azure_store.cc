@@ -17,8 +17,8 @@ namespace {
 constexpr int kConflict = 409;
 constexpr int kRangeNotSatisfiable = 416;
 
-Query listing(const std::string& below, const std::string& marker, std::string_view most) {
-  Query query = {{"restype", "container"}, {"comp", "list"}, {"maxresults", std::string(most)}};
+Query listing(const std::string& below, const std::string& marker, std::uint32_t most) {
+  Query query = {{"restype", "container"}, {"comp", "list"}, {"maxresults", std::to_string(most)}};
   if (!below.empty()) query.emplace_back("prefix", below);
   if (!marker.empty()) query.emplace_back("marker", marker);
   return query;
@@ -74,7 +74,7 @@ std::string AzureStore::name_of(const Key& key) const {
 
 Result<void> AzureStore::create_bucket(const std::stop_token& stop) {
   // Asked by a listing, since a signature for one container permits nothing else of it.
-  const http::Answer there = TRY(requests_.send({.method = "GET", .blob = {}, .query = listing("", "", "1")}, stop));
+  const http::Answer there = TRY(requests_.send({.method = "GET", .blob = {}, .query = listing("", "", 1)}, stop));
   if (there.ok()) return {};
   const Error absent = error_of(there, "looking for the container", options_.container);
   if (absent.kind != ErrorKind::invalid || code_of(there) != "ContainerNotFound") return std::unexpected(absent);
@@ -124,7 +124,7 @@ Result<void> AzureStore::list(const Prefix& prefix, const Visitor& visit, std::s
   do {
     const Call call{.method = "GET",
                     .blob = {},
-                    .query = listing(below, marker, "5000"),
+                    .query = listing(below, marker, options_.page),
                     .headers = {},
                     .content = {},
                     .answer_limit = std::uint64_t{64} << 20};

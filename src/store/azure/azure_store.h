@@ -12,7 +12,7 @@ namespace hearth::store::azure {
 
 // The version is the ETag, which is another one after each write. Keys stand behind the store's prefix under names that
 // Azure takes (names.h); names in the container that stand for no key are not listed. Each function makes one request,
-// but for large puts (upload.h), listings (one for 5,000 blobs) and remove_each (one for each key, several at a time).
+// but for large puts (upload.h), listings (one for each page) and remove_each (one for each key, several at a time).
 // Removal takes the snapshots of a blob along; versions and what soft deletion keeps stay as long as the account says.
 // An absent container is invalid. So is the listing of an account with a hierarchical namespace once its order differs
 // from the contract's.

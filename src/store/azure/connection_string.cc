@@ -51,12 +51,12 @@ Result<ConnectionString> parse_connection_string(std::string_view text) {
     if (parsed.sas.empty()) parsed.sas = parsed.endpoint.substr(query + 1);
     parsed.endpoint.resize(query);
   }
-  parsed.endpoint = without(std::move(parsed.endpoint), '/');
   const std::string suffix = variable(settings, "endpointsuffix");
   if (parsed.endpoint.empty() && !parsed.account.empty() && !suffix.empty()) {
     const std::string protocol = first_of({variable(settings, "defaultendpointsprotocol"), "https"});
     parsed.endpoint = fmt::format("{}://{}.blob.{}", protocol, parsed.account, suffix);
   }
+  parsed.endpoint = without(std::move(parsed.endpoint), '/');
   return parsed;
 }
 

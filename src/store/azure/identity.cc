@@ -1,4 +1,5 @@
 // Tokens of Microsoft Entra ID for identities that need no secret of ours.
+#include <algorithm>
 #include <charconv>
 #include <nlohmann/json.hpp>
 

@@ -21,6 +21,7 @@ struct AzureOptions {
   std::string endpoint;         // scheme://host[:port][/path], of the blob service; no '/' at its end
   std::string access_tier;      // "", Hot, Cool, Cold: "" is the account's
   std::uint32_t transfers = 4;  // blocks of one blob that travel at a time
+  std::uint32_t page = 5'000;   // names that one request of a listing asks for: the service's most
   http::ClientOptions http;
 };
 

@@ -1,5 +1,8 @@
 #include "store/azure/requests.h"
 
+#include <algorithm>
+#include <array>
+
 #include "store/azure/errors.h"
 #include "util/text.h"
 
