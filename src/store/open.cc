@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "store/azure/azure_store.h"
 #include "store/local_store.h"
 #include "store/retrying.h"
 #include "store/s3/s3_store.h"
@@ -66,12 +67,22 @@ Result<Medium> open_s3(std::string_view url, const OpenOptions& options, const s
   return store;
 }
 
+Result<Medium> open_azure(std::string_view url, const OpenOptions& options, const std::shared_ptr<Meter>& meter) {
+  StoreUrl parsed = TRY(parse_store_url(url));
+  azure::Configuration own = TRY(azure::read_options(std::move(parsed), util::environment()));
+  own.options.http.verification = options.verification;
+  own.options.http.on_moved = counting(meter);
+  auto store = std::make_unique<azure::AzureStore>(own.options, std::move(own.providers));
+  if (options.create == Create::if_absent) TRY(create(*store));
+  return store;
+}
+
 struct Scheme {
   std::string_view name;
   Opener open;
 };
 
-constexpr std::array kSchemes{Scheme{"file", open_file_url}, Scheme{"s3", open_s3}};
+constexpr std::array kSchemes{Scheme{"file", open_file_url}, Scheme{"s3", open_s3}, Scheme{"azblob", open_azure}};
 
 bool is_scheme(std::string_view text) {
   const auto allowed = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '-'; };

@@ -28,7 +28,7 @@ struct OpenOptions {
   std::optional<TierOptions> tier;
 };
 
-// `url`: "file:///absolute/dir" (created when absent, 0700), an absolute path, or "s3://bucket/prefix?…". An unknown
+// `url`: "file:///absolute/dir" (created when absent, 0700), an absolute path, "s3://bucket/prefix?…" or "azblob://container/prefix?…". An unknown
 // scheme is invalid, and the message lists the known ones. A server is asked only where a bucket may have to be
 // created; otherwise the first request finds out whether there is a usable one.
 Result<OpenStore> open(std::string_view url, const OpenOptions& options = {});

@@ -180,6 +180,21 @@ Seeds quantities() {
   return {{"duration", "1h30m5.5s250ms"}, {"number", "90"}, {"size", "2.5GiB"}, {"small", " 64kB "}};
 }
 
+Seeds azure_answers() {
+  return {{"list",
+           "\xef\xbb\xbf<?xml version=\"1.0\" encoding=\"utf-8\"?><EnumerationResults "
+           "ContainerName=\"box\"><Blobs><Blob><Name>"
+           "a/b.0!</Name><Properties><Last-Modified>Sat, 01 Jun 2024 10:00:00 GMT</Last-Modified><Etag>0x1</Etag>"
+           "<Content-Length>5</Content-Length></Properties></Blob><Blob><Name Encoded=\"true\">%2F</Name><Properties>"
+           "<ResourceType>directory</ResourceType></Properties></Blob></Blobs><NextMarker>m</NextMarker>"
+           "</EnumerationResults>"},
+          {"error", "<?xml version=\"1.0\"?><Error><Code>ServerBusy</Code><Message>m</Message></Error>"},
+          {"connection",
+           "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=a2V5;EndpointSuffix=core.windows.net;"
+           "BlobEndpoint=https://h/?sv=1&sig=s"},
+          {"names", "x./y[5B~7E.0 .\\"}};
+}
+
 Seeds s3_answers() {
   return {
       {"list",
@@ -206,6 +221,7 @@ Seeds store_urls() {
 std::map<std::string, std::string> seeds(const std::string& target) {
   static const std::map<std::string, std::function<Seeds()>> makers = {
       {"archive", archives},
+      {"azure_answers", azure_answers},
       {"block", blocks},
       {"config_vars", config_vars},
       {"head", heads},
