@@ -1,5 +1,5 @@
-// The contract on the Swift server that the environment names (ST_AUTH, ST_USER, ST_KEY, and STORES_SWIFT_TLS_AUTH if it
-// has one), and what only a real server can tell.
+// The contract on the Swift server that the environment names (ST_AUTH, ST_USER, ST_KEY, and STORES_SWIFT_TLS_AUTH if
+// it has one), and what only a real server can tell.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
@@ -90,7 +90,8 @@ std::vector<std::string> names_below(const swift::SwiftOptions& options, const s
                                     {});
   EXPECT_TRUE(answer) << answer.error().message;
   std::vector<std::string> names;
-  for (const auto& object : swift::parse_list(answer->text()).value()) names.push_back(object.name);
+  const std::vector<swift::ListedObject> listed = swift::parse_list(answer->text()).value();
+  for (const swift::ListedObject& object : listed) names.push_back(object.name);
   return names;
 }
 
@@ -203,7 +204,8 @@ TEST_F(SwiftServer, AnAbsentContainerIsNamed) {
                           opened.store->list({}, nothing, {}).error()};
   for (const Error& error : errors) {
     EXPECT_EQ(error.kind, ErrorKind::invalid);
-    EXPECT_THAT(error.message, HasSubstr("there is no container hearth-absent; create it, or let --create-store do so"));
+    EXPECT_THAT(error.message,
+                HasSubstr("there is no container hearth-absent; create it, or let --create-store do so"));
   }
 }
 

@@ -87,17 +87,21 @@ Result<void> check_storage_url(const std::string& url, const SwiftOptions& optio
 
 }  // namespace
 
-Result<Session> authenticate(http::Client& client, const SwiftOptions& options, const std::stop_token& stop) {
-  if (!options.token.empty()) return Session{.token = options.token, .storage_url = options.storage_url};
-  Question question = question_of(options.login);
-  if (!question.document.empty()) question.request.content = std::as_bytes(std::span(question.document));
-  const http::Answer answer = TRY(within(kOperation, client.send(question.request, stop)));
+Result<Session> session_of(const http::Answer& answer, const SwiftOptions& options) {
   TRY(check(answer));
   Session session = TRY(options.login.version == AuthVersion::v1 ? of_v1(answer) : of_catalog(answer, options));
   // What the operator says is not judged.
   if (options.storage_url.empty()) TRY(check_storage_url(session.storage_url, options));
   if (!options.storage_url.empty()) session.storage_url = options.storage_url;
   return session;
+}
+
+Result<Session> authenticate(http::Client& client, const SwiftOptions& options, const std::stop_token& stop) {
+  if (!options.token.empty()) return Session{.token = options.token, .storage_url = options.storage_url};
+  Question question = question_of(options.login);
+  if (!question.document.empty()) question.request.content = std::as_bytes(std::span(question.document));
+  const http::Answer answer = TRY(within(kOperation, client.send(question.request, stop)));
+  return session_of(answer, options);
 }
 
 }  // namespace hearth::store::swift

@@ -19,9 +19,12 @@ struct Session {
   bool operator==(const Session&) const = default;
 };
 
-// One request. denied: the credentials are refused, or the store that is named is reached without TLS although the
-// identity service was asked with it; invalid: no identity service there, or no object store in its catalog.
-// OS_AUTH_TOKEN needs no request. Messages hold no secret.
+// What the answer to such a login grants. denied: the credentials are refused, or the store that is named is reached
+// without TLS although the identity service was asked with it; invalid: no identity service answers there, or its
+// catalog has no such object store. Messages hold no secret.
+Result<Session> session_of(const http::Answer& answer, const SwiftOptions& options);
+
+// One request, and the session that its answer grants; none for OS_AUTH_TOKEN.
 Result<Session> authenticate(http::Client& client, const SwiftOptions& options, const std::stop_token& stop);
 
 }  // namespace hearth::store::swift
