@@ -1,5 +1,7 @@
 #include "store/answers.h"
 
+#include <algorithm>
+
 namespace hearth::store {
 
 std::string unquoted(std::string_view etag) {
@@ -23,7 +25,8 @@ Result<ObjectInfo> info_of(const Key& key, const http::Answer& answer) {
   const Version version = TRY(version_of(answer));
   const auto modified = http::parse_date(http::value_of(answer.headers, "Last-Modified"));
   if (!modified) return fail(ErrorKind::unavailable, "the server named no time of {}", key.text());
-  return ObjectInfo{.key = key, .size = 0, .version = version, .modified = *modified, .now = time_of(answer)};
+  return ObjectInfo{
+      .key = key, .size = 0, .version = version, .modified = *modified, .now = std::max(time_of(answer), *modified)};
 }
 
 Result<std::uint64_t> content_length(const http::Answer& answer) {

@@ -93,7 +93,11 @@ Result<void> S3Store::visit_page(const ListPage& page, StoreTime now, const Visi
     if (!object.name.starts_with(options_.prefix)) continue;
     const Result<Key> key = Key::parse(object.name.substr(options_.prefix.size()));
     if (!key) continue;
-    TRY(visit({.key = *key, .size = object.size, .version = {object.etag}, .modified = object.modified, .now = now}));
+    TRY(visit({.key = *key,
+               .size = object.size,
+               .version = {object.etag},
+               .modified = object.modified,
+               .now = std::max(now, object.modified)}));
   }
   return {};
 }

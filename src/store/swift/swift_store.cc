@@ -23,7 +23,9 @@ Result<ObjectInfo> info_in(const Key& key, const http::Answer& answer) {
   const std::string_view text = http::value_of(answer.headers, "X-Timestamp");
   std::uint32_t seconds = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-  if (error == std::errc() && seconds > 0) info.modified = StoreTime(std::chrono::seconds(seconds));
+  if (error != std::errc() || seconds == 0) return info;
+  info.modified = StoreTime(std::chrono::seconds(seconds));
+  info.now = std::max(time_of(answer), info.modified);
   return info;
 }
 
@@ -110,7 +112,11 @@ Result<Version> SwiftStore::put(const Key& key, Body body, const Condition& cond
 Result<ObjectInfo> SwiftStore::listed_info(const Key& key, const ListedObject& object, StoreTime now,
                                            const std::stop_token& stop) {
   if (object.is_bare_manifest) return stat(key, stop);
-  return ObjectInfo{.key = key, .size = object.size, .version = {object.etag}, .modified = object.modified, .now = now};
+  return ObjectInfo{.key = key,
+                    .size = object.size,
+                    .version = {object.etag},
+                    .modified = object.modified,
+                    .now = std::max(now, object.modified)};
 }
 
 Result<void> SwiftStore::list(const Prefix& prefix, const Visitor& visit, std::stop_token stop) {
