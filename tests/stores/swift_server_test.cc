@@ -43,11 +43,6 @@ StoreUnderTest plain() {
   return {nullptr, open_at(url_of()).store};
 }
 
-// Beside other containers' names, at the top of one of its own.
-StoreUnderTest without_prefix() {
-  return {nullptr, open_at(fmt::format("swift://top-{}", util::random_hex(6))).store};
-}
-
 StoreUnderTest in_segments() {
   return {nullptr, open_at(url_of("&segment-size=1MiB")).store};
 }
@@ -59,7 +54,6 @@ StoreUnderTest secure() {
 
 std::vector<StoreFactory> factories() {
   std::vector<StoreFactory> made = {{"http", plain, Versions::of_contents, Names::utf8},
-                                    {"without_prefix", without_prefix, Versions::of_contents, Names::utf8},
                                     {"in_segments", in_segments, Versions::of_contents, Names::utf8}};
   if (!variable_of("STORES_SWIFT_TLS_AUTH").empty())
     made.push_back({"https", secure, Versions::of_contents, Names::utf8});
@@ -154,6 +148,18 @@ TEST_F(SwiftServer, SegmentsBecomeOneObjectAndGoWithIt) {
   const std::vector<Key> rest = {key("a/large/beside"), key("never")};
   ASSERT_TRUE(opened.store->remove_each(rest, {}));
   EXPECT_THAT(names_below(options, segments), IsEmpty());
+}
+
+TEST_F(SwiftServer, AStoreThatIsAWholeContainerShowsNoSegments) {
+  const OpenStore opened = open_at(fmt::format("swift://top-{}?segment-size=1MiB", util::random_hex(6)));
+  const std::string text(1'500'000, 'x');
+  ASSERT_TRUE(opened.store->put(key("a/large"), bytes_of(text), Condition::none(), {}));
+  ASSERT_TRUE(opened.store->put(key("z"), bytes_of("z"), Condition::none(), {}));
+  EXPECT_THAT(keys_below(*opened.store, ""), ElementsAre("a/large", "z"));
+  const std::vector<Key> keys = {key("a/large"), key("z")};
+  const auto removed = opened.store->remove_each(keys, {});
+  ASSERT_TRUE(removed) << removed.error().message;
+  EXPECT_THAT(keys_below(*opened.store, ""), IsEmpty());
 }
 
 TEST_F(SwiftServer, AnUploadThatIsStoppedLeavesNoSegments) {

@@ -19,8 +19,8 @@ std::string encoded_name(std::string_view name) {
 // Beside the "/v1" of the account's URL: "/info" at OpenStack, "/swift/info" at Ceph.
 std::string info_url(const std::string& storage_url) {
   const std::size_t host = storage_url.find("://") + 3;
-  const std::size_t version = storage_url.rfind("/v1");
-  const std::size_t end = version != std::string::npos && version >= host ? version : storage_url.find('/', host);
+  const std::size_t version = storage_url.find("/v1", host);
+  const std::size_t end = version != std::string::npos ? version : storage_url.find('/', host);
   return storage_url.substr(0, end) + "/info";
 }
 
