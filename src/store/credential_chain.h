@@ -1,6 +1,7 @@
 // Credentials of network stores: looked for in several places, kept, and renewed before they expire.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <mutex>
@@ -24,8 +25,9 @@ struct ProviderOf {
   std::function<Result<std::optional<Credentials>>(const std::stop_token& stop)> ask;
 };
 
-// The first answer of the providers, kept and asked for again five minutes before it expires. `Credentials` can be
-// compared, and has `std::optional<WallTime> expires` (absent: never). Thread-safe.
+// The first answer of the providers, kept and asked for again five minutes before it expires, or when half of what is
+// left of a life shorter than ten minutes is over. `Credentials` can be compared, and has `std::optional<WallTime>
+// expires` (absent: never). Thread-safe.
 template <class Credentials>
 class ChainOf {
  public:
@@ -38,6 +40,7 @@ class ChainOf {
   // denied, with the names of the places that were looked into, if there are none anywhere. A renewal that fails is no
   // error while the old ones are still valid, and is tried again half a minute later.
   Result<Credentials> get(const std::stop_token& stop) {
+    using Life = WallTime::duration;
     constexpr std::chrono::minutes kRenewedBefore{5};
     constexpr std::chrono::seconds kBetweenRenewals{30};
     const std::lock_guard lock(mutex_);
@@ -46,7 +49,7 @@ class ChainOf {
     Result<Credentials> fresh = ask_all(stop);
     if (fresh) {
       kept_ = *fresh;
-      if (kept_->expires) renewal_ = *kept_->expires - kRenewedBefore;
+      if (kept_->expires) renewal_ = *kept_->expires - std::min<Life>(kRenewedBefore, (*kept_->expires - now_()) / 2);
       return fresh;
     }
     if (!valid || fresh.error().kind == ErrorKind::cancelled) return fresh;

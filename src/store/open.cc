@@ -9,6 +9,7 @@
 #include "store/retrying.h"
 #include "store/s3/s3_store.h"
 #include "store/store_url.h"
+#include "store/swift/swift_store.h"
 #include "util/machine.h"
 #include "util/text.h"
 
@@ -77,12 +78,23 @@ Result<Medium> open_azure(std::string_view url, const OpenOptions& options, cons
   return store;
 }
 
+Result<Medium> open_swift(std::string_view url, const OpenOptions& options, const std::shared_ptr<Meter>& meter) {
+  StoreUrl parsed = TRY(parse_store_url(url));
+  swift::SwiftOptions own = TRY(swift::read_options(std::move(parsed), util::environment()));
+  own.http.verification = options.verification;
+  own.http.on_moved = counting(meter);
+  auto store = std::make_unique<swift::SwiftStore>(own);
+  if (options.create == Create::if_absent) TRY(create(*store));
+  return store;
+}
+
 struct Scheme {
   std::string_view name;
   Opener open;
 };
 
-constexpr std::array kSchemes{Scheme{"file", open_file_url}, Scheme{"s3", open_s3}, Scheme{"azblob", open_azure}};
+constexpr std::array kSchemes{Scheme{"file", open_file_url}, Scheme{"s3", open_s3}, Scheme{"azblob", open_azure},
+                              Scheme{"swift", open_swift}};
 
 bool is_scheme(std::string_view text) {
   const auto allowed = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '-'; };

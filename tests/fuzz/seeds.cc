@@ -210,6 +210,23 @@ Seeds s3_answers() {
       {"range", "bytes 5-9/123"}};
 }
 
+Seeds swift_answers() {
+  return {
+      {"list",
+       R"([{"name":"pre/a","hash":"d41d8cd98f00b204e9800998ecf8427e","bytes":5,"content_type":"application/octet-stream",)"
+       R"("last_modified":"2024-06-01T10:00:01.5","slo_etag":"\"e0\""}])"},
+      {"info", R"({"swift":{"max_file_size":5368709122},"slo":{"max_manifest_segments":1000},)"
+               R"("bulk_delete":{"max_deletes_per_request":10000}})"},
+      {"deleted", R"({"Response Status":"400 Bad Request","Errors":[["/c/a","403 Forbidden"]]})"},
+      {"v2",
+       R"({"access":{"token":{"id":"t","expires":"2014-01-31T15:30:58Z"},"serviceCatalog":[{"type":"object-store",)"
+       R"("endpoints":[{"region":"one","publicURL":"https://s/v1/x"}]}]}})"},
+      {"v3", R"({"token":{"expires_at":"2015-11-07T01:58:43.5Z","catalog":[{"type":"object-store","endpoints":)"
+             R"([{"interface":"public","region_id":"one","url":"https://s/v1/x"}]}]}})"},
+      {"url", "https://s/v1/AUTH_x/"},
+      {"seconds", "86400"}};
+}
+
 Seeds store_urls() {
   return {{"s3", "s3://bucket/a/b%20c?region=eu-west-1&path-style=true&connect-timeout=2s&transfers=7"},
           {"bare", "gs://bucket"},
@@ -238,7 +255,8 @@ std::map<std::string, std::string> seeds(const std::string& target) {
       {"quantities", quantities},
       {"reference", references},
       {"s3_answers", s3_answers},
-      {"store_url", store_urls}};
+      {"store_url", store_urls},
+      {"swift_answers", swift_answers}};
   const auto maker = makers.find(target);
   return maker == makers.end() ? Seeds() : maker->second();
 }
