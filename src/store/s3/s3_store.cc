@@ -17,12 +17,6 @@ constexpr int kNotFound = 404;
 constexpr int kRangeNotSatisfiable = 416;
 constexpr std::size_t kDeletedAtOnce = 1000;
 
-// The server's clock; a server that does not tell the time has ours.
-StoreTime time_of(const http::Answer& answer) {
-  return http::date_of(answer.headers)
-      .value_or(std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()));
-}
-
 // All but the size, which is that of the answer's content.
 Result<ObjectInfo> info_of(const Key& key, const http::Answer& answer) {
   const Version version = TRY(version_of(answer));
