@@ -16,6 +16,7 @@ class Exchange {
   Exchange(const Request& request, const ClientOptions& options) : request_(request), options_(options) {}
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
+  ~Exchange() { curl_slist_free_all(header_list_); }
 
   // Sets everything on the handle, which must be new or reset, and refers to this object from then on.
   void prepare(CURL* easy);
@@ -51,9 +52,6 @@ class Exchange {
   char detail_[CURL_ERROR_SIZE] = {};
   Clock::time_point began_ = Clock::now();
   Clock::time_point moved_at_ = began_;
-
- public:
-  ~Exchange() { curl_slist_free_all(header_list_); }
 };
 
 }  // namespace hearth::http

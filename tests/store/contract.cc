@@ -232,23 +232,24 @@ TEST_P(StoreContract, RemovingWhatIsAboveOrBelowAnObjectLeavesIt) {
 }
 
 TEST_P(StoreContract, HostileKeysAreOrdinaryNames) {
-  const std::vector<std::string> names = {" ",
-                                          "$(id)",
-                                          "-rf",
-                                          "...",
-                                          "a b",
-                                          "a\"b'c",
-                                          "home/app:git-1234/push/slug.tgz",
-                                          "x/%2F",
-                                          "x/%2E%2E/y",
-                                          "~",
-                                          "\xff\xfe",
-                                          "caf\xc3\xa9",
-                                          "*",
-                                          "|",
-                                          "a\\b",
-                                          "CON",
-                                          std::string(255, 'n')};
+  std::vector<std::string> names = {" ",
+                                    "$(id)",
+                                    "-rf",
+                                    "...",
+                                    "a b",
+                                    "a\"b'c",
+                                    "home/app:git-1234/push/slug.tgz",
+                                    "x/%2F",
+                                    "x/%2E%2E/y",
+                                    "~",
+                                    "\xff\xfe",
+                                    "caf\xc3\xa9",
+                                    "*",
+                                    "|",
+                                    "a\\b",
+                                    "CON",
+                                    std::string(255, 'n')};
+  if (GetParam().names == Names::utf8) std::erase(names, "\xff\xfe");
   for (const std::string& name : names) put(name, name);
   for (const std::string& name : names) EXPECT_EQ(get(name), name);
   auto sorted = names;
@@ -300,17 +301,18 @@ TEST_P(StoreContract, ConcurrentConditionalPutsLoseNoUpdate) {
   {
     std::vector<std::jthread> writers;
     for (int writer = 0; writer < kThreads; ++writer) {
-      writers.emplace_back([&] {
+      writers.emplace_back([&, writer] {
         for (int done = 0; done < kIncrements;) {
           const auto read = store().get(key("counter"), {}, {});
           if (!read) return;
-          const std::string next = std::to_string(std::stoi(text_of(read->bytes)) + 1);
+          // Bytes that nobody else puts: after an unclear answer they tell whose put it was that happened.
+          const std::string next = fmt::format("{} by {}-{}", std::stoi(text_of(read->bytes)) + 1, writer, done);
           if (store().put(key("counter"), bytes_of(next), Condition::if_version(read->info.version), {})) ++done;
         }
       });
     }
   }
-  EXPECT_EQ(get("counter"), std::to_string(kThreads * kIncrements));
+  EXPECT_EQ(std::stoi(get("counter")), kThreads * kIncrements);
 }
 
 TEST_P(StoreContract, ReadersSeeTheOldBytesOrTheNewOnes) {

@@ -34,10 +34,14 @@ struct StoreUnderTest {
 // What a version names: each write by itself, or what was written (an ETag that is a hash).
 enum class Versions { of_writes, of_contents };
 
+// What a name may consist of; keys of this program are ASCII.
+enum class Names { any_bytes, utf8 };
+
 struct StoreFactory {
   std::string name;
   std::function<StoreUnderTest()> make;
   Versions versions = Versions::of_writes;
+  Names names = Names::any_bytes;
 };
 
 inline void PrintTo(const StoreFactory& factory, std::ostream* out) {

@@ -43,8 +43,9 @@ StoreUnderTest secure() {
 }
 
 std::vector<StoreFactory> factories() {
-  std::vector<StoreFactory> made = {{"http", plain, Versions::of_contents}};
-  if (!variable("STORES_S3_TLS_ENDPOINT").empty()) made.push_back({"https", secure, Versions::of_contents});
+  std::vector<StoreFactory> made = {{"http", plain, Versions::of_contents, Names::utf8}};
+  if (!variable("STORES_S3_TLS_ENDPOINT").empty())
+    made.push_back({"https", secure, Versions::of_contents, Names::utf8});
   return made;
 }
 

@@ -17,12 +17,13 @@ constexpr int kNotFound = 404;
 constexpr int kRangeNotSatisfiable = 416;
 constexpr std::size_t kDeletedAtOnce = 1000;
 
-// All but the size, which is that of the answer's content.
+// All but the size, which is that of the answer's content. Some servers round an object's time up to the next second.
 Result<ObjectInfo> info_of(const Key& key, const http::Answer& answer) {
   const Version version = TRY(version_of(answer));
   const auto modified = http::parse_date(http::value_of(answer.headers, "Last-Modified"));
   if (!modified) return fail(ErrorKind::unavailable, "the server named no time of {}", key.text());
-  return ObjectInfo{.key = key, .size = 0, .version = version, .modified = *modified, .now = time_of(answer)};
+  return ObjectInfo{
+      .key = key, .size = 0, .version = version, .modified = *modified, .now = std::max(time_of(answer), *modified)};
 }
 
 Result<std::uint64_t> content_length(const http::Answer& answer) {
@@ -108,7 +109,11 @@ Result<void> S3Store::visit_page(const ListPage& page, StoreTime now, const Visi
     if (!object.name.starts_with(options_.prefix)) continue;
     const Result<Key> key = Key::parse(object.name.substr(options_.prefix.size()));
     if (!key) continue;
-    TRY(visit({.key = *key, .size = object.size, .version = {object.etag}, .modified = object.modified, .now = now}));
+    TRY(visit({.key = *key,
+               .size = object.size,
+               .version = {object.etag},
+               .modified = object.modified,
+               .now = std::max(now, object.modified)}));
   }
   return {};
 }
