@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "store/gcs/gcs_store.h"
 #include "store/local_store.h"
 #include "store/retrying.h"
 #include "store/s3/s3_store.h"
@@ -66,12 +67,23 @@ Result<Medium> open_s3(std::string_view url, const OpenOptions& options, const s
   return store;
 }
 
+Result<Medium> open_gcs(std::string_view url, const OpenOptions& options, const std::shared_ptr<Meter>& meter) {
+  const auto environment = util::environment();
+  StoreUrl parsed = TRY(parse_store_url(url));
+  gcs::GcsOptions own = TRY(gcs::read_options(std::move(parsed), environment));
+  own.http.verification = options.verification;
+  own.http.on_moved = counting(meter);
+  auto store = std::make_unique<gcs::GcsStore>(own, gcs::default_providers(environment, own.credentials));
+  if (options.create == Create::if_absent) TRY(create(*store));
+  return store;
+}
+
 struct Scheme {
   std::string_view name;
   Opener open;
 };
 
-constexpr std::array kSchemes{Scheme{"file", open_file_url}, Scheme{"s3", open_s3}};
+constexpr std::array kSchemes{Scheme{"file", open_file_url}, Scheme{"gs", open_gcs}, Scheme{"s3", open_s3}};
 
 bool is_scheme(std::string_view text) {
   const auto allowed = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '-'; };

@@ -24,9 +24,9 @@ struct OpenOptions {
   http::Verification verification = http::Verification::full;  // of the server's certificate
 };
 
-// `url`: "file:///absolute/dir" (created when absent, 0700), an absolute path, or "s3://bucket/prefix?…". An unknown
-// scheme is invalid, and the message lists the known ones. A server is asked only where a bucket may have to be
-// created; otherwise the first request finds out whether there is a usable one.
+// `url`: "file:///absolute/dir" (created when absent, 0700), an absolute path, or "gs://bucket/prefix?…" or
+// "s3://bucket/prefix?…". An unknown scheme is invalid, and the message lists the known ones. A server is asked only
+// where a bucket may have to be created; otherwise the first request finds out whether there is a usable one.
 Result<OpenStore> open(std::string_view url, const OpenOptions& options = {});
 
 // "file://" below $XDG_DATA_HOME/hearth/store, or below ~/.local/share where that is unset.
