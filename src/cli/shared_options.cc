@@ -12,7 +12,9 @@ store::OpenOptions StoreFlags::options() const {
 }
 
 void add_store(Options& options, StoreFlags& flags) {
-  options.text("--store", flags.url, "Where caches and slugs are kept: file://, s3:// (default: below $XDG_DATA_HOME)")
+  options
+      .text("--store", flags.url,
+            "Where caches and slugs are kept: file://, gs://, s3:// (default: below $XDG_DATA_HOME)")
       ->type_name("URL");
   options.flag("--create-store", flags.create, "Create the store's bucket if it is absent");
   options.flag("--insecure", flags.insecure, "Take any certificate of the store's server");
