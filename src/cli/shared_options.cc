@@ -25,8 +25,9 @@ store::OpenOptions StoreFlags::options() const {
 
 void add_store(Options& options, StoreFlags& flags) {
   options
-      .text("--store", flags.url,
-            "Where caches and slugs are kept: file://, s3://, azblob://, swift:// (default: below $XDG_DATA_HOME)")
+      .text(
+          "--store", flags.url,
+          "Where caches and slugs are kept: file://, s3://, gs://, azblob://, swift:// (default: below $XDG_DATA_HOME)")
       ->type_name("URL");
   options.flag("--create-store", flags.create, "Create the store's bucket or container if it is absent");
   options.path("--tier", flags.tier, "Directory of this machine that keeps what is fetched from the store");

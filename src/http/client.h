@@ -27,8 +27,15 @@ struct FileRange {
   std::uint64_t length = 0;
 };
 
-// What a request carries: nothing, bytes in memory that outlive it, or a part of a file.
-using Content = std::variant<std::monostate, std::span<const std::byte>, FileRange>;
+// One piece of content with bytes around it, as in a multipart message.
+struct Framed {
+  std::string before;
+  std::variant<std::span<const std::byte>, FileRange> content;
+  std::string after;
+};
+
+// What a request carries: nothing, bytes in memory that outlive it, a part of a file, or either of these in a frame.
+using Content = std::variant<std::monostate, std::span<const std::byte>, FileRange, Framed>;
 
 struct Request {
   std::string method = "GET";

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "store/azure/azure_store.h"
+#include "store/gcs/gcs_store.h"
 #include "store/local_store.h"
 #include "store/retrying.h"
 #include "store/s3/s3_store.h"
@@ -88,13 +89,24 @@ Result<Medium> open_swift(std::string_view url, const OpenOptions& options, cons
   return store;
 }
 
+Result<Medium> open_gcs(std::string_view url, const OpenOptions& options, const std::shared_ptr<Meter>& meter) {
+  const auto environment = util::environment();
+  StoreUrl parsed = TRY(parse_store_url(url));
+  gcs::GcsOptions own = TRY(gcs::read_options(std::move(parsed), environment));
+  own.http.verification = options.verification;
+  own.http.on_moved = counting(meter);
+  auto store = std::make_unique<gcs::GcsStore>(own, gcs::default_providers(environment, own.credentials));
+  if (options.create == Create::if_absent) TRY(create(*store));
+  return store;
+}
+
 struct Scheme {
   std::string_view name;
   Opener open;
 };
 
-constexpr std::array kSchemes{Scheme{"file", open_file_url}, Scheme{"s3", open_s3}, Scheme{"azblob", open_azure},
-                              Scheme{"swift", open_swift}};
+constexpr std::array kSchemes{Scheme{"file", open_file_url}, Scheme{"s3", open_s3}, Scheme{"gs", open_gcs},
+                              Scheme{"azblob", open_azure}, Scheme{"swift", open_swift}};
 
 bool is_scheme(std::string_view text) {
   const auto allowed = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '-'; };

@@ -28,9 +28,9 @@ struct OpenOptions {
   std::optional<TierOptions> tier;
 };
 
-// `url`: "file:///absolute/dir" (created when absent, 0700), an absolute path, "s3://bucket/prefix?…" or "azblob://container/prefix?…". An unknown
-// scheme is invalid, and the message lists the known ones. A server is asked only where a bucket may have to be
-// created; otherwise the first request finds out whether there is a usable one.
+// `url`: "file:///absolute/dir" (created when absent, 0700), an absolute path, or "SCHEME://bucket/prefix?…" with s3,
+// gs, azblob or swift. An unknown scheme is invalid, and the message lists the known ones. A server is asked only where
+// a bucket may have to be created; otherwise the first request finds out whether there is a usable one.
 Result<OpenStore> open(std::string_view url, const OpenOptions& options = {});
 
 // "file://" below $XDG_DATA_HOME/hearth/store, or below ~/.local/share where that is unset.

@@ -195,6 +195,17 @@ Seeds azure_answers() {
           {"names", "x./y[5B~7E.0 .\\"}};
 }
 
+Seeds gcs_answers() {
+  return {{"list",
+           R"({"items": [{"name": "a/b", "size": "5", "generation": "7", "timeCreated": "2024-06-01T10:00:00.123Z", )"
+           R"("crc32c": "mnG7TA=="}], "nextPageToken": "t"})"},
+          {"object", R"({"name": "a", "size": 5, "generation": 7, "timeCreated": "2024-06-01T10:00:00Z"})"},
+          {"error", R"({"error": {"code": 412, "message": "m", "errors": [{"reason": "conditionNotMet"}]}})"},
+          {"token", R"({"access_token": "ya29.a", "expires_in": 3599})"},
+          {"impersonated", R"({"accessToken": "a", "expireTime": "2030-01-01T00:00:00Z"})"},
+          {"hash", R"(mnG7TA==)"}};
+}
+
 Seeds s3_answers() {
   return {
       {"list",
@@ -241,6 +252,7 @@ std::map<std::string, std::string> seeds(const std::string& target) {
       {"azure_answers", azure_answers},
       {"block", blocks},
       {"config_vars", config_vars},
+      {"gcs_answers", gcs_answers},
       {"head", heads},
       {"ignore", ignores},
       {"index", indexes},
