@@ -118,8 +118,9 @@ class SegmentedUpload {
     if (answer.status == 400 || answer.status == kNotFound) {
       return fail(ErrorKind::unavailable, "PUT: the server does not find all segments ({})", answer.status);
     }
-    // The answer to an earlier try got lost, and its manifest is what is in the way of this one.
-    if (answer.status == kPreconditionFailed && before && is_there(stop)) return Version{md5_of_all()};
+    // The answer to an earlier try may have got lost (libcurl also repeats by itself, on a connection that was closed
+    // meanwhile), and its manifest be what is in the way of this one.
+    if (answer.status == kPreconditionFailed && is_there(stop)) return Version{md5_of_all()};
     return std::unexpected(error_of_put(answer, requests_, stop));
   }
 
