@@ -154,6 +154,7 @@ Result<std::uint64_t> parse_segment_size(const std::optional<std::string>& text)
 
 Result<void> read_access(Reader& reader, const Environment& environment, SwiftOptions& options) {
   options.token = variable(environment, "OS_AUTH_TOKEN");
+  if (has_control(options.token)) return fail(ErrorKind::invalid, "OS_AUTH_TOKEN has a control character");
   if (!options.token.empty() && !options.storage_url.empty()) return {};
   options.token.clear();
   options.login = TRY(reader.login());
