@@ -82,6 +82,16 @@ class FakeSwift {
         md5_of(text));
   }
 
+  // All of a manifest, in a row.
+  static std::string etags_in(const std::string& manifest) {
+    constexpr std::string_view kMember = "\"etag\":\"";
+    std::string etags;
+    for (std::size_t at = manifest.find(kMember); at != std::string::npos; at = manifest.find(kMember, at + 1)) {
+      etags += manifest.substr(at + kMember.size(), 32);
+    }
+    return etags;
+  }
+
   support::Reply answer(const support::SeenRequest& request) {
     if (request.target.starts_with("/auth")) return login_ ? login_(request) : v1(request);
     if (request.target == "/info") return info_.empty() ? support::reply(404) : support::reply(200, info_);
@@ -140,7 +150,7 @@ class FakeSwift {
     if (request.method == "PUT") {
       if (request.headers.contains("if-none-match") && found != objects_.end()) return support::reply(412);
       if (request.target.ends_with("?multipart-manifest=put")) {
-        return support::reply(201, "", fmt::format("ETag: \"{}\"\r\n", request.header("etag")));
+        return support::reply(201, "", fmt::format("ETag: \"{}\"\r\n", md5_of(etags_in(request.body))));
       }
       if (request.header("etag") != md5_of(request.body)) return support::reply(422);
       objects_[name] = request.body;

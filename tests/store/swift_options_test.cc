@@ -115,6 +115,9 @@ TEST(SwiftOptions, WhatIsMissingIsNamed) {
   Environment environment = v1();
   environment.erase("ST_KEY");
   EXPECT_THAT(read("swift://c", environment).error().message, HasSubstr("set ST_USER and ST_KEY"));
+  environment["ST_KEY"] = "hidden\n";
+  EXPECT_EQ(read("swift://c", environment).error().kind, ErrorKind::invalid);
+  EXPECT_THAT(read("swift://c", environment).error().message, Not(HasSubstr("hidden")));
   environment = v3();
   environment["OS_PASSWORD"] = "";
   EXPECT_THAT(read("swift://c", environment).error().message, HasSubstr("OS_USERNAME and OS_PASSWORD"));

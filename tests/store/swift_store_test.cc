@@ -238,8 +238,7 @@ TEST(SwiftStore, DeletesInBulkAndSegmentsToo) {
   ASSERT_TRUE(removed) << removed.error().message;
   const std::string of_k1 = "/con%20tainer/.hearth-segments/pre/k1/up/";
   EXPECT_THAT(bodies, ElementsAre("/con%20tainer/pre/k%200\n/con%20tainer/pre/k1\n/con%20tainer/pre/k2\n",
-                                  of_k1 + "00000000\n" + of_k1 + "00000001\n"));
-  EXPECT_THAT(fake.seen(), Contains("DELETE /con%20tainer/pre/k3"));
+                                  "/con%20tainer/pre/k3\n", of_k1 + "00000000\n" + of_k1 + "00000001\n"));
 }
 
 TEST(SwiftStore, DeletesOneByOneWhereBulkIsNotKnown) {

@@ -169,6 +169,38 @@ TEST_F(SwiftSegments, AConditionIsThatOfTheManifest) {
   EXPECT_EQ(std::ranges::count(deleted_, '\n'), 3);
 }
 
+TEST_F(SwiftSegments, AManifestWhoseAnswerGotLostIsRecognised) {
+  int asked = 0;
+  instead_ = [&](const SeenRequest& request) -> std::optional<Reply> {
+    if (request.target.ends_with("?multipart-manifest=put")) {
+      return asked++ == 0 ? Reply{"", support::Then::reset} : reply(412);
+    }
+    if (request.method != "HEAD") return std::nullopt;
+    std::string etags;
+    for (const std::string& segment : segments()) etags += md5_of(segment);
+    return Reply{fmt::format("HTTP/1.1 200 X\r\nETag: \"{}\"\r\nContent-Length: 5\r\n\r\n", md5_of(etags)),
+                 support::Then::keep};
+  };
+  const auto version = put(Condition::if_absent());
+  ASSERT_TRUE(version) << version.error().message;
+  EXPECT_EQ(asked, 2);
+  EXPECT_EQ(deleted_, "");
+}
+
+TEST_F(SwiftSegments, TheyStayWhereTheManifestMayBeStored) {
+  std::stop_source source;
+  instead_ = [&](const SeenRequest& request) -> std::optional<Reply> {
+    if (!request.target.ends_with("?multipart-manifest=put")) return std::nullopt;
+    source.request_stop();
+    return Reply{"", support::Then::stall};
+  };
+  const auto version = put(Condition::none(), source.get_token());
+  ASSERT_FALSE(version);
+  EXPECT_EQ(version.error().kind, ErrorKind::cancelled);
+  EXPECT_EQ(deleted_, "");
+  EXPECT_EQ(segments().size(), 3U);
+}
+
 TEST_F(SwiftSegments, AServerThatStoredSomethingElseIsFoundOut) {
   instead_ = [](const SeenRequest& request) -> std::optional<Reply> {
     if (request.target.ends_with("/00000001")) return reply(201, "", "ETag: 00000000000000000000000000000000\r\n");

@@ -110,6 +110,9 @@ TEST_F(SwiftServer, HasNoCompareAndSwapButToldConflicts) {
   EXPECT_EQ(late.error().kind, ErrorKind::conflict);
 }
 
+// A name that is encoded differently in a URL, in a manifest and in a bulk deletion.
+const std::string kLarge = "a/large +%2F&\"caf\xc3\xa9";
+
 TEST_F(SwiftServer, SegmentsBecomeOneObjectAndGoWithIt) {
   const std::string url = url_of("&segment-size=1MiB");
   const OpenStore opened = open_at(url);
@@ -120,14 +123,14 @@ TEST_F(SwiftServer, SegmentsBecomeOneObjectAndGoWithIt) {
   while (text.size() < 5'500'000) text += util::random_hex(4096);
   ASSERT_TRUE(util::write_full(file.get(), text));
   for (int round = 0; round < 2; ++round) {
-    const auto version = opened.store->put(key("a/large"), &file, Condition::none(), {});
+    const auto version = opened.store->put(key(kLarge), &file, Condition::none(), {});
     ASSERT_TRUE(version) << version.error().message;
-    const auto object = opened.store->get(key("a/large"), {}, {});
+    const auto object = opened.store->get(key(kLarge), {}, {});
     ASSERT_TRUE(object) << object.error().message;
     EXPECT_EQ(object->info.version, *version);
     EXPECT_TRUE(text_of(object->bytes) == text);
-    EXPECT_EQ(text_of(opened.store->get(key("a/large"), {1'048'570, 20}, {})->bytes), text.substr(1'048'570, 20));
-    EXPECT_EQ(opened.store->stat(key("a/large"), {})->size, text.size());
+    EXPECT_EQ(text_of(opened.store->get(key(kLarge), {1'048'570, 20}, {})->bytes), text.substr(1'048'570, 20));
+    EXPECT_EQ(opened.store->stat(key(kLarge), {})->size, text.size());
   }
   EXPECT_GE(opened.meter->moved(), 4 * text.size());
   std::vector<ObjectInfo> seen;
@@ -138,14 +141,14 @@ TEST_F(SwiftServer, SegmentsBecomeOneObjectAndGoWithIt) {
   ASSERT_TRUE(opened.store->list({}, collect, {}));
   ASSERT_EQ(seen.size(), 1U);
   EXPECT_EQ(seen[0].size, text.size());
-  EXPECT_EQ(seen[0].version, opened.store->stat(key("a/large"), {})->version);
+  EXPECT_EQ(seen[0].version, opened.store->stat(key(kLarge), {})->version);
   EXPECT_EQ(names_below(options, segments).size(), 12U);  // of both
-  ASSERT_TRUE(opened.store->put(key("a/large/beside"), &file, Condition::none(), {}));
-  const auto removed = opened.store->remove(key("a/large"), {});
+  ASSERT_TRUE(opened.store->put(key(kLarge + "/beside"), &file, Condition::none(), {}));
+  const auto removed = opened.store->remove(key(kLarge), {});
   ASSERT_TRUE(removed) << removed.error().message;
   EXPECT_EQ(names_below(options, segments).size(), 6U);
-  EXPECT_EQ(opened.store->get(key("a/large/beside"), {}, {})->bytes.size(), text.size());
-  const std::vector<Key> rest = {key("a/large/beside"), key("never")};
+  EXPECT_EQ(opened.store->get(key(kLarge + "/beside"), {}, {})->bytes.size(), text.size());
+  const std::vector<Key> rest = {key(kLarge + "/beside"), key("never")};
   ASSERT_TRUE(opened.store->remove_each(rest, {}));
   EXPECT_THAT(names_below(options, segments), IsEmpty());
 }
@@ -153,10 +156,10 @@ TEST_F(SwiftServer, SegmentsBecomeOneObjectAndGoWithIt) {
 TEST_F(SwiftServer, AStoreThatIsAWholeContainerShowsNoSegments) {
   const OpenStore opened = open_at(fmt::format("swift://top-{}?segment-size=1MiB", util::random_hex(6)));
   const std::string text(1'500'000, 'x');
-  ASSERT_TRUE(opened.store->put(key("a/large"), bytes_of(text), Condition::none(), {}));
+  ASSERT_TRUE(opened.store->put(key(kLarge), bytes_of(text), Condition::none(), {}));
   ASSERT_TRUE(opened.store->put(key("z"), bytes_of("z"), Condition::none(), {}));
-  EXPECT_THAT(keys_below(*opened.store, ""), ElementsAre("a/large", "z"));
-  const std::vector<Key> keys = {key("a/large"), key("z")};
+  EXPECT_THAT(keys_below(*opened.store, ""), ElementsAre(kLarge, "z"));
+  const std::vector<Key> keys = {key(kLarge), key("z")};
   const auto removed = opened.store->remove_each(keys, {});
   ASSERT_TRUE(removed) << removed.error().message;
   EXPECT_THAT(keys_below(*opened.store, ""), IsEmpty());

@@ -33,6 +33,11 @@ const Json& member(const Json& json, const char* name) {
   return found == json.end() ? nothing : *found;
 }
 
+// What is no UTF-8 is replaced, since it cannot be said.
+std::string dumped(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 // "" for what is no string.
 std::string text_of(const Json& json, const char* name) {
   const Json& value = member(json, name);
@@ -183,7 +188,7 @@ std::string manifest_document(std::span<const Segment> segments) {
     entry["size_bytes"] = segment.size;
     json.push_back(std::move(entry));
   }
-  return json.dump();
+  return dumped(json);
 }
 
 Result<DeleteFailure> parse_deleted(std::string_view text) {
@@ -203,7 +208,7 @@ Result<DeleteFailure> parse_deleted(std::string_view text) {
 std::string login_document(const Login& login) {
   Json json = Json::object();
   json["auth"] = login.version == AuthVersion::v2 ? v2_login(login) : v3_login(login);
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return dumped(json);
 }
 
 Result<Grant> parse_v2(std::string_view text, const Wanted& wanted) {

@@ -46,6 +46,10 @@ Result<AuthVersion> parse_version(std::string_view text) {
   return fail(ErrorKind::invalid, "the version of Swift's authentication is 1, 2 or 3");
 }
 
+bool has_control(std::string_view text) {
+  return std::ranges::any_of(text, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+}
+
 class Reader {
  public:
   Reader(Parameters& parameters, const Environment& environment) : parameters_(parameters), environment_(environment) {}
@@ -115,8 +119,12 @@ class Reader {
       }
       return {};
     }
-    if (login.user.given() && !login.password.empty()) return {};
     const bool v1 = login.version == AuthVersion::v1;
+    // They travel as header fields there.
+    if (v1 && (has_control(login.user.name) || has_control(login.password))) {
+      return fail(ErrorKind::invalid, "a credential for Swift has a control character, such as a line's end");
+    }
+    if (login.user.given() && !login.password.empty()) return {};
     return fail(ErrorKind::denied, "credentials for Swift are missing: set {}",
                 v1 ? "ST_USER and ST_KEY" : "OS_USERNAME and OS_PASSWORD, or an application credential");
   }
@@ -146,6 +154,7 @@ Result<std::uint64_t> parse_segment_size(const std::optional<std::string>& text)
 
 Result<void> read_access(Reader& reader, const Environment& environment, SwiftOptions& options) {
   options.token = variable(environment, "OS_AUTH_TOKEN");
+  if (has_control(options.token)) return fail(ErrorKind::invalid, "OS_AUTH_TOKEN has a control character");
   if (!options.token.empty() && !options.storage_url.empty()) return {};
   options.token.clear();
   options.login = TRY(reader.login());

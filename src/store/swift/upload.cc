@@ -1,6 +1,7 @@
 #include "store/swift/upload.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "store/answers.h"
 #include "store/body.h"
@@ -81,24 +82,20 @@ class SegmentedUpload {
 
   Result<Version> complete(const http::Headers& headers, const std::stop_token& stop) {
     const std::string document = manifest_document(segments_);
+    // Without an ETag, which servers compare with different things here; that of the answer is the same everywhere.
     Call call{.method = "PUT",
               .object = name_,
               .query = "multipart-manifest=put",
-              .headers = {{"ETag", md5_of_all()}, {"Content-Type", std::string(kManifestType)}},
+              .headers = {{"Content-Type", std::string(kManifestType)}},
               .content = std::as_bytes(std::span(document))};
     call.headers.insert(call.headers.end(), headers.begin(), headers.end());
     const RetryPolicy policy;
     const RetryClock clock = RetryClock::real();
-    return repeat(Patience(policy, clock), stop, [&]() -> Result<Version> {
-      const http::Answer answer = TRY(within("PUT", requests_.send(call, stop)));
-      if (answer.ok()) return checked_version(answer, md5_of_all());
-      // A segment that the server does not see yet, or no more.
-      if (answer.status == 400 || answer.status == kNotFound) {
-        return fail(ErrorKind::unavailable, "PUT: the server does not find all segments ({})", answer.status);
-      }
-      return std::unexpected(error_of_put(answer, requests_, stop));
-    });
+    return repeat(Patience(policy, clock), stop, [&] { return put_manifest(call, stop); });
   }
+
+  // Whether the manifest may be there after a failure, so that the segments have to stay.
+  bool may_be_stored() const { return may_be_stored_; }
 
   // Whatever comes of it; the removal of the object takes what stays.
   void clean() {
@@ -109,6 +106,29 @@ class SegmentedUpload {
   }
 
  private:
+  Result<Version> put_manifest(const Call& call, const std::stop_token& stop) {
+    if (stop.stop_requested()) return fail(ErrorKind::cancelled, "the upload was stopped");
+    // Until an answer says that nothing has happened.
+    const bool before = std::exchange(may_be_stored_, true);
+    const http::Answer answer = TRY(within("PUT", requests_.send(call, stop)));
+    if (answer.ok()) return checked_version(answer, md5_of_all());
+    if (answer.status >= 500) return std::unexpected(error_of_put(answer, requests_, stop));
+    may_be_stored_ = before;
+    // A segment that the server does not see yet, or no more.
+    if (answer.status == 400 || answer.status == kNotFound) {
+      return fail(ErrorKind::unavailable, "PUT: the server does not find all segments ({})", answer.status);
+    }
+    // The answer to an earlier try may have got lost (libcurl also repeats by itself, on a connection that was closed
+    // meanwhile), and its manifest be what is in the way of this one.
+    if (answer.status == kPreconditionFailed && is_there(stop)) return Version{md5_of_all()};
+    return std::unexpected(error_of_put(answer, requests_, stop));
+  }
+
+  bool is_there(const std::stop_token& stop) {
+    const Result<http::Answer> answer = requests_.send({.method = "HEAD", .object = name_}, stop);
+    return answer && answer->ok() && unquoted(http::value_of(answer->headers, "ETag")) == md5_of_all();
+  }
+
   std::string segment_name(std::size_t index) const { return fmt::format("{}{:08}", below_, index); }
 
   // The ETag of a manifest: the MD5 of its segments' ETags in a row.
@@ -125,6 +145,7 @@ class SegmentedUpload {
   const Body& body_;
   const std::uint64_t size_;
   const std::uint64_t bytes_each_;
+  bool may_be_stored_ = false;
   std::vector<Segment> segments_;  // each written by the thread that sent it
 };
 
@@ -162,7 +183,7 @@ Result<Version> put_in_segments(Requests& requests, const SwiftOptions& options,
   SegmentedUpload upload(requests, options.container, name, body, size, bytes_each);
   const Result<void> sent = upload.send(options.transfers, stop);
   Result<Version> version = sent ? upload.complete(headers, stop) : Result<Version>(std::unexpected(sent.error()));
-  if (!version) upload.clean();
+  if (!version && !upload.may_be_stored()) upload.clean();
   return version;
 }
 

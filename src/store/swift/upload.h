@@ -31,8 +31,9 @@ Result<std::uint64_t> segment_size(std::uint64_t size, std::uint64_t wanted, con
 Result<Version> put_whole(Requests& requests, const std::string& name, const Body& body, const http::Headers& headers,
                           const std::stop_token& stop);
 
-// The same in segments, `transfers` at a time; a segment that fails is tried again by itself. What fails in the end is
-// removed, also after `stop` has fired, as far as ten seconds suffice for that.
+// The same in segments, `transfers` at a time; a segment that fails is tried again by itself. The segments
+// of what fails in the end are removed, also after `stop` has fired, as far as ten seconds suffice for that; they stay
+// where the manifest may have been stored, although no answer said so.
 Result<Version> put_in_segments(Requests& requests, const SwiftOptions& options, const std::string& name,
                                 const Body& body, std::uint64_t bytes_each, const http::Headers& headers,
                                 const std::stop_token& stop);
