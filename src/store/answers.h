@@ -17,8 +17,8 @@ std::string unquoted(std::string_view etag);
 // The ETag as a version; an answer without one is unavailable.
 Result<Version> version_of(const http::Answer& answer);
 
-// All but the size, from ETag, Last-Modified and Date; a server that does not tell the time has ours, and one that rounds
-// an object's time up is no earlier than that. An answer that lacks one of the others is unavailable.
+// All but the size, from ETag, Last-Modified and Date; a server that does not tell the time has ours, and one that
+// rounds an object's time up is no earlier than that. An answer that lacks one of the others is unavailable.
 Result<ObjectInfo> info_of(const Key& key, const http::Answer& answer);
 
 // Content-Length, of an answer to HEAD for example; unavailable where there is none.
