@@ -145,6 +145,7 @@ class Session {
   Result<Step> put(const std::string& range, const http::Content& content, const std::stop_token& stop) {
     http::Request request{.method = "PUT", .url = {}, .headers = {{"Content-Range", range}}, .content = content};
     request.headers.push_back(hash_header(content_));
+    request.dead_connection = http::DeadConnection::fail;  // asking comes first
     const http::Answer answer = TRY(requests_.send_to_session(url_, std::move(request), stop));
     if (answer.ok()) {
       Resource resource = TRY(parse_resource(answer.text()));
