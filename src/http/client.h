@@ -37,6 +37,10 @@ struct Framed {
 // What a request carries: nothing, bytes in memory that outlive it, a part of a file, or either of these in a frame.
 using Content = std::variant<std::monostate, std::span<const std::byte>, FileRange, Framed>;
 
+// A connection that was kept may turn out dead: whether content that began to travel on it is sent once more, all of
+// it, on a new one.
+enum class DeadConnection { send_again, fail };
+
 struct Request {
   std::string method = "GET";
   std::string url;  // absolute and percent-encoded; sent as it is
@@ -44,6 +48,7 @@ struct Request {
   Content content = {};
   // Bytes of an answer 2xx that are taken; a longer one is invalid. Of other answers at most 1 MiB is kept.
   std::uint64_t answer_limit = std::uint64_t{16} << 20;
+  DeadConnection dead_connection = DeadConnection::send_again;
 };
 
 // A complete answer, whatever its status.

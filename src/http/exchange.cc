@@ -126,7 +126,10 @@ std::size_t Exchange::on_read(char* into, std::size_t, std::size_t count, void* 
 
 int Exchange::on_seek(void* context, curl_off_t offset, int origin) {
   if (origin != SEEK_SET) return CURL_SEEKFUNC_CANTSEEK;
-  static_cast<Exchange*>(context)->given_ = static_cast<std::uint64_t>(offset);
+  auto& self = *static_cast<Exchange*>(context);
+  const auto to = static_cast<std::uint64_t>(offset);
+  if (to < self.given_ && self.request_.dead_connection == DeadConnection::fail) return CURL_SEEKFUNC_FAIL;
+  self.given_ = to;
   return CURL_SEEKFUNC_OK;
 }
 

@@ -16,6 +16,11 @@ def inject(**fault):
     urllib.request.urlopen(f"{EMULATOR}/fault", data=json.dumps(fault).encode()).close()
 
 
+def faults():
+    with urllib.request.urlopen(f"{EMULATOR}/fault") as answer:
+        return json.load(answer)
+
+
 class OnGcs(EndToEnd):
     def setUp(self):
         super().setUp()
@@ -76,6 +81,7 @@ class OnGcs(EndToEnd):
         inject(kind="cut-upload", after=3_000_000, times=2)
         inject(kind="expire-tokens")
         self.assert_round_trip()
+        self.assertEqual(faults()["left"], 0)
 
     def test_a_build_is_warm_and_its_slug_runs(self):
         pack = self.buildpack(compile='cat "$2/n" 2>/dev/null && echo WARM=[yes]; date >"$2/n"; echo "echo RAN" >"$1/go"',

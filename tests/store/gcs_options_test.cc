@@ -53,7 +53,7 @@ TEST(GcsOptions, NobodyLogsInToAnEmulator) {
 
 TEST(GcsOptions, MistakesAreInvalidAndNotRepeated) {
   for (const char* query : {"regoin=secret", "endpoint=http://far.example/secret", "endpoint=http://secret.example",
-                            "endpoint=ftp://secret", "endpoint=https://user:secret@host", "connect-timeout=secret"}) {
+                            "endpoint=ftp://secret", "endpoint=https://user:secret@host"}) {
     const auto options = read(std::string("gs://b?") + query);
     ASSERT_FALSE(options) << query;
     EXPECT_EQ(options.error().kind, ErrorKind::invalid);

@@ -41,6 +41,12 @@ void expect_about_an_hour(const Token& token) {
   EXPECT_LE(*token.expires, now + std::chrono::minutes(60));
 }
 
+// To make one takes a while.
+const support::RsaKey& some_key() {
+  static const support::RsaKey key;
+  return key;
+}
+
 json account(const support::RsaKey& key, const std::string& url) {
   return {{"type", "service_account"},
           {"private_key_id", "key-1"},
@@ -67,7 +73,7 @@ std::string decoded(std::string_view base64url) {
 
 TEST(GcsTokens, AServiceAccountSignsWhatItClaims) {
   HttpDouble server([](const SeenRequest&) { return reply(200, kAnswer); });
-  const support::RsaKey key;
+  const support::RsaKey& key = some_key();
   const auto token = token_by_file(account(key, server.origin() + "/token").dump(), {});
   ASSERT_TRUE(token) << token.error().message;
   EXPECT_EQ(token->text, "ya29.a");
@@ -95,7 +101,7 @@ TEST(GcsTokens, AWrongClockIsPutRightByTheServer) {
     if (issued == 1717236000) return reply(200, kAnswer);
     return reply(400, R"({"error": "invalid_grant"})", "Date: Sat, 01 Jun 2024 10:00:00 GMT\r\n");
   });
-  const auto token = token_by_file(account({}, server.origin()).dump(), {});
+  const auto token = token_by_file(account(some_key(), server.origin()).dump(), {});
   ASSERT_TRUE(token) << token.error().message;
   EXPECT_EQ(server.requests().size(), 2U);
 }
@@ -196,7 +202,7 @@ TEST(GcsTokens, AServerOfTokensThatFailsIsUnavailable) {
                           {"", support::Then::reset}};
   for (const Reply& fault : faults) {
     const HttpDouble server([&](const SeenRequest&) { return fault; });
-    const auto token = token_by_file(account({}, server.origin()).dump(), {});
+    const auto token = token_by_file(account(some_key(), server.origin()).dump(), {});
     ASSERT_FALSE(token) << fault.bytes;
     EXPECT_EQ(token.error().kind, ErrorKind::unavailable) << token.error().message;
   }

@@ -160,7 +160,8 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(404, refusal.message.encode(), [("Content-Type", "text/html")])
             return
         errors = [{"domain": "global", "reason": refusal.reason, "message": refusal.message}]
-        self.answer_json({"error": {"code": refusal.status, "message": refusal.message, "errors": errors}}, refusal.status)
+        document = {"error": {"code": refusal.status, "message": refusal.message, "errors": errors}}
+        self.answer_json(document, refusal.status)
 
     def handle_one(self):
         self.shared = self.server.shared
@@ -198,7 +199,8 @@ class Handler(BaseHTTPRequestHandler):
             later = [("Retry-After", fault["retry-after"])] if "retry-after" in fault else []
             return self.answer(fault["status"], b"", later)
         is_session = path.startswith("/upload/") and "upload_id" in self.query
-        if self.server.wants_login and not is_session and not self.shared.tokens.take(self.headers["Authorization"] or ""):
+        is_known = is_session or self.shared.tokens.take(self.headers["Authorization"] or "")
+        if self.server.wants_login and not is_known:
             raise Refused(401, "authError", "Invalid Credentials")
         words = [urllib.parse.unquote(word, errors="strict") for word in path.strip("/").split("/")]
         upload = words[0] == "upload"
@@ -346,8 +348,9 @@ class Handler(BaseHTTPRequestHandler):
         if upload.stored is None and len(upload.received) == size:
             metadata = upload.metadata | self.told_hashes()
             try:
-                upload.stored = self.shared.objects.store(upload.bucket, upload.name, self.arrived(bytes(upload.received)),
-                                                          metadata, upload.generation_match)
+                content = self.arrived(bytes(upload.received))
+                upload.stored = self.shared.objects.store(upload.bucket, upload.name, content, metadata,
+                                                          upload.generation_match)
             except Refused:
                 self.shared.objects.forget_upload(upload.identity)
                 raise

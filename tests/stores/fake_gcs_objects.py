@@ -73,7 +73,8 @@ class Object:
         self.metadata = {key: metadata[key] for key in ("contentType", "storageClass") if key in metadata}
 
     def resource(self):
-        moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(self.created)) + f".{int(self.created * 1000) % 1000:03}Z"
+        seconds = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(self.created))
+        moment = f"{seconds}.{int(self.created * 1000) % 1000:03}Z"
         return {"kind": "storage#object", "id": f"{self.bucket}/{self.name}/{self.generation}", "name": self.name,
                 "bucket": self.bucket, "generation": str(self.generation), "metageneration": "1",
                 "contentType": "application/octet-stream", "storageClass": "STANDARD", "size": str(len(self.content)),

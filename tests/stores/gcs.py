@@ -34,7 +34,8 @@ def start(state):
     write(subject, {"token": "hearth-workload"})
     account = write(state.path / "account.json", {
         "type": "service_account", "project_id": "hearth-tests", "private_key_id": "1",
-        "private_key": signing.read_text(), "client_email": "hearth@hearth-tests.invalid", "token_uri": f"{origin}/token"})
+        "private_key": signing.read_text(), "client_email": "hearth@hearth-tests.invalid",
+        "token_uri": f"{origin}/token"})
     user = write(state.path / "user.json", {
         "type": "authorized_user", "client_id": "hearth", "client_secret": "hearth-client-secret",
         "refresh_token": "hearth-refresh", "token_uri": f"{origin}/token"})

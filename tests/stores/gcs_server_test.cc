@@ -96,6 +96,10 @@ class GcsServer : public testing::Test {
     return *std::move(answer);
   }
   void inject(const std::string& fault) { control("POST", fault); }
+  int requests_so_far() {
+    const http::Answer told = control("GET");
+    return std::stoi(std::string(told.text().substr(told.text().find("\"requests\": ") + 12)));
+  }
   // Every fault has happened, and no upload is left behind.
   void expect_all_over() {
     const http::Answer left = control("GET");
@@ -144,16 +148,19 @@ TEST_F(GcsServer, ACutUploadGoesOnWhereItWasCut) {
   gcs::GcsOptions options = options_of("STORES_GCS_EMULATOR");
   options.http.on_moved = [&moved](std::uint64_t bytes) { moved += bytes; };
   const auto store = open_at(options);
+  const int before = requests_so_far();
   inject(R"({"kind": "cut-upload", "after": 9000000, "times": 2})");
   const auto version = store->put(key("large"), &file, Condition::if_absent(), {});
   ASSERT_TRUE(version) << version.error().message;
-  expect_all_over();
   // Had it begun anew, twice 9 MB more would have moved.
   EXPECT_LT(moved, 40'000'000U);
+  // The fault's injection, a begin, three pieces, twice a question between them; and this one.
+  EXPECT_EQ(requests_so_far() - before, 8);
   const auto object = store->get(key("large"), {}, {});
   ASSERT_TRUE(object) << object.error().message;
   EXPECT_TRUE(text_of(object->bytes) == text);
   EXPECT_EQ(object->info.version, *version);
+  expect_all_over();
   EXPECT_EQ(store->put(key("large"), &file, Condition::if_absent(), {}).error().kind, ErrorKind::conflict);
   EXPECT_TRUE(store->put(key("large"), &file, Condition::if_version(*version), {}));
 }

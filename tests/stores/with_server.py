@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs commands beside a real object store: with_server.py ceph|swift|azurite|gcs [--state DIR] -- COMMAND… [-- COMMAND…]
+"""Runs commands beside a real object store: with_server.py SERVER [--state DIR] -- COMMAND… [-- COMMAND…]
 
 The server listens on free ports of 127.0.0.1, and the commands find in their environment where, and how to log in
 (STORES_…, and the variables that the store's own tools read). All commands run, one after the other; the exit code is

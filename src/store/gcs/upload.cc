@@ -106,8 +106,7 @@ class Session {
   Result<Resource> run(const std::stop_token& stop) {
     const RetryPolicy policy;
     const RetryClock clock = RetryClock::real();
-    std::optional<Patience> patience;
-    patience.emplace(policy, clock);
+    std::optional<Patience> patience;  // since the first fault after the last progress: one step may take hours
     std::uint64_t furthest = 0;
     bool asks = false;  // what the server has, after a fault
     while (true) {
@@ -116,10 +115,11 @@ class Session {
       if (!step && (lost_ || step.error().kind != ErrorKind::unavailable)) return std::unexpected(step.error());
       if (step && step->received > furthest) {
         furthest = step->received;
-        patience.emplace(policy, clock);
+        patience.reset();
       } else if (!step || !asks) {
         const Error error =
             step ? Error{ErrorKind::unavailable, "the server takes no more of an upload"} : step.error();
+        if (!patience) patience.emplace(policy, clock);
         const bool again = TRY(patience->try_again(error, stop));
         if (!again) return std::unexpected(error);
       }
@@ -145,6 +145,7 @@ class Session {
   Result<Step> put(const std::string& range, const http::Content& content, const std::stop_token& stop) {
     http::Request request{.method = "PUT", .url = {}, .headers = {{"Content-Range", range}}, .content = content};
     request.headers.push_back(hash_header(content_));
+    request.dead_connection = http::DeadConnection::fail;  // asking comes first
     const http::Answer answer = TRY(requests_.send_to_session(url_, std::move(request), stop));
     if (answer.ok()) {
       Resource resource = TRY(parse_resource(answer.text()));
