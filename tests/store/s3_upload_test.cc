@@ -114,7 +114,8 @@ TEST_F(Parted, WhatFailsIsAborted) {
 
 TEST_F(Parted, WhatIsStoppedIsAborted) {
   std::stop_source source;
-  instead_ = [&](const SeenRequest& request) -> std::optional<Reply> {
+  // A copy: a request may still be answered when the test is over.
+  instead_ = [source](const SeenRequest& request) mutable -> std::optional<Reply> {
     if (request.method != "PUT") return std::nullopt;
     source.request_stop();
     return Reply{"", support::Then::stall};
