@@ -37,6 +37,9 @@ struct Framed {
 // What a request carries: nothing, bytes in memory that outlive it, a part of a file, or either of these in a frame.
 using Content = std::variant<std::monostate, std::span<const std::byte>, FileRange, Framed>;
 
+// In bytes.
+std::uint64_t length_of(const Content& content);
+
 // A connection that was kept may turn out dead: whether content that began to travel on it is sent once more, all of
 // it, on a new one.
 enum class DeadConnection { send_again, fail };

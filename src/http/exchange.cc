@@ -14,17 +14,17 @@ constexpr long kBuffer = 256 * 1024;
 
 using Bytes = std::span<const std::byte>;
 
-std::uint64_t length_of(std::monostate) {
+std::uint64_t length_of_form(std::monostate) {
   return 0;
 }
-std::uint64_t length_of(Bytes bytes) {
+std::uint64_t length_of_form(Bytes bytes) {
   return bytes.size();
 }
-std::uint64_t length_of(const FileRange& range) {
+std::uint64_t length_of_form(const FileRange& range) {
   return range.length;
 }
-std::uint64_t length_of(const Framed& framed) {
-  const std::uint64_t inside = std::visit([](const auto& content) { return length_of(content); }, framed.content);
+std::uint64_t length_of_form(const Framed& framed) {
+  const std::uint64_t inside = std::visit([](const auto& content) { return length_of_form(content); }, framed.content);
   return framed.before.size() + inside + framed.after.size();
 }
 
@@ -50,7 +50,7 @@ Result<std::size_t> copy(const FileRange& range, std::uint64_t offset, std::span
 Result<std::size_t> copy(const Framed& framed, std::uint64_t offset, std::span<std::byte> into) {
   if (offset < framed.before.size()) return copy(std::as_bytes(std::span(framed.before)), offset, into);
   offset -= framed.before.size();
-  const std::uint64_t inside = std::visit([](const auto& content) { return length_of(content); }, framed.content);
+  const std::uint64_t inside = std::visit([](const auto& content) { return length_of_form(content); }, framed.content);
   if (offset < inside)
     return std::visit([&](const auto& content) { return copy(content, offset, into); }, framed.content);
   return copy(std::as_bytes(std::span(framed.after)), offset - inside, into);
@@ -58,8 +58,12 @@ Result<std::size_t> copy(const Framed& framed, std::uint64_t offset, std::span<s
 
 }  // namespace
 
+std::uint64_t length_of(const Content& content) {
+  return std::visit([](const auto& form) { return length_of_form(form); }, content);
+}
+
 std::uint64_t Exchange::content_length() const {
-  return std::visit([](const auto& content) { return length_of(content); }, request_.content);
+  return length_of(request_.content);
 }
 
 void Exchange::moved(std::uint64_t bytes) {

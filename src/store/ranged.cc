@@ -44,11 +44,6 @@ Result<Object> get_ranged(ByteRange range, const RangedVerbs& verbs) {
   return Object{std::move(info), std::move(answer.body)};
 }
 
-StoreTime time_of(const http::Answer& answer) {
-  return http::date_of(answer.headers)
-      .value_or(std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()));
-}
-
 http::Content content_of(const Body& body, ByteRange part) {
   if (const auto* bytes = std::get_if<std::span<const std::byte>>(&body)) {
     return bytes->subspan(static_cast<std::size_t>(part.offset), static_cast<std::size_t>(part.length));

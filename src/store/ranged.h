@@ -24,9 +24,6 @@ struct RangedVerbs {
 // object, with another range, or with fewer bytes than it says is unavailable, or invalid where that does not change.
 Result<Object> get_ranged(ByteRange range, const RangedVerbs& verbs);
 
-// The server's clock; a server that does not tell the time has ours.
-StoreTime time_of(const http::Answer& answer);
-
 // What get and put send of a body.
 http::Content content_of(const Body& body, ByteRange part);
 

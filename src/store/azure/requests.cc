@@ -32,12 +32,6 @@ std::string encoded_query(const Query& query) {
   return text;
 }
 
-std::uint64_t length_of(const http::Content& content) {
-  if (const auto* bytes = std::get_if<std::span<const std::byte>>(&content)) return bytes->size();
-  if (const auto* range = std::get_if<http::FileRange>(&content)) return range->length;
-  return 0;
-}
-
 // "Sun, 06 Nov 1994 08:49:37 GMT", whatever the locale.
 std::string http_date(std::chrono::sys_seconds time) {
   constexpr std::array<std::string_view, 7> kDays = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
@@ -81,7 +75,7 @@ Result<http::Request> Requests::authorized(const Call& call, const Credentials& 
                             .path = path,
                             .query = call.query,
                             .headers = headers,
-                            .content_length = length_of(call.content)};
+                            .content_length = http::length_of(call.content)};
     headers.push_back(
         {"Authorization", authorization(signable, options_.account, std::get<AccountKey>(credentials.proof).bytes)});
   }

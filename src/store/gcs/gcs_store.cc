@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "store/answers.h"
 #include "store/gcs/errors.h"
 #include "store/gcs/upload.h"
 #include "store/parts.h"
