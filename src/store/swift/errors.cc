@@ -41,8 +41,8 @@ ErrorKind kind_of(int status, std::string_view text) {
 }
 
 Error error_of(const http::Answer& answer, std::string_view operation) {
-  std::string code = code_in(answer.text());
-  if (!code.empty()) code.insert(0, " ");
+  const std::string said = code_in(answer.text());
+  const std::string code = said.empty() ? "" : " " + said;
   const std::string id(http::value_of(answer.headers, "X-Trans-Id"));
   const std::string request = id.empty() ? "" : fmt::format(" (request {})", util::shown(id));
   const std::string hint = answer.status == 413 ? ": a quota is used up" : "";
