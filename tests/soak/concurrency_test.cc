@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "cache/collect.h"
+#include "cache/commit.h"
 #include "cache/engine_support.h"
 #include "soak/history_store.h"
 #include "store/local_store.h"

@@ -30,7 +30,8 @@ std::string url_of(const std::string& endpoint, const std::string& container = "
 }
 
 OpenStore open_at(const std::string& endpoint) {
-  auto opened = open(url_of(endpoint), {.create = Create::if_absent, .verification = http::Verification::full});
+  auto opened =
+      open(url_of(endpoint), {.create = Create::if_absent, .verification = http::Verification::full, .tier = {}});
   EXPECT_TRUE(opened) << opened.error().message;
   return std::move(opened).value();
 }

@@ -34,7 +34,7 @@ std::string url_of(const std::string& parameters = "", const std::string& contai
 }
 
 OpenStore open_at(const std::string& url) {
-  auto opened = open(url, {.create = Create::if_absent, .verification = http::Verification::full});
+  auto opened = open(url, {.create = Create::if_absent, .verification = http::Verification::full, .tier = {}});
   EXPECT_TRUE(opened) << opened.error().message;
   return std::move(opened).value();
 }
