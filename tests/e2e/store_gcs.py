@@ -74,14 +74,23 @@ class OnGcs(EndToEnd):
                 self.log_in(credentials)
                 self.assert_round_trip()
 
-    def test_a_save_survives_cut_uploads_and_expired_tokens(self):
+    def test_a_save_survives_expired_tokens(self):
         self.log_in("STORES_GCS_ACCOUNT")
         self.assertEqual(self.save("--create-store").code, 0)
         (self.tree / "larger").write_bytes(os.urandom(40_000_000))
-        inject(kind="cut-upload", after=3_000_000, times=2)
         inject(kind="expire-tokens")
         self.assert_round_trip()
         self.assertEqual(faults()["left"], 0)
+
+    def test_a_publish_survives_cut_uploads(self):
+        pack = self.buildpack(compile='head -c 40000000 /dev/urandom >"$1/large"; echo "sha256sum large" >"$1/go"; '
+                                      'echo SUM=[$(sha256sum "$1/large" | cut -d" " -f1)]',
+                              release='printf "default_process_types:\\n  web: bash go\\n"')
+        inject(kind="cut-upload", after=3_000_000, times=2)
+        built = self.build(self.app(), "--create-store", packs=[pack])
+        self.assertEqual(faults()["left"], 0)
+        ran = self.hearth("run", "demo")
+        self.assertIn(built.said("SUM"), ran.log, str(ran))
 
     def test_a_build_is_warm_and_its_slug_runs(self):
         pack = self.buildpack(compile='cat "$2/n" 2>/dev/null && echo WARM=[yes]; date >"$2/n"; echo "echo RAN" >"$1/go"',

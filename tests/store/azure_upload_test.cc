@@ -141,8 +141,8 @@ TEST_F(Blocks, OfWhatFailsNoBlobIsMade) {
 }
 
 TEST_F(Blocks, WhatIsStoppedEnds) {
-  std::stop_source source;
-  instead_ = [&](const SeenRequest&) -> std::optional<Reply> {
+  const std::stop_source source;
+  instead_ = [source](const SeenRequest&) -> std::optional<Reply> {
     source.request_stop();
     return Reply{"", support::Then::stall};
   };
