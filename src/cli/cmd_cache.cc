@@ -4,6 +4,7 @@
 #include "build/build.h"
 #include "build/transfer.h"
 #include "cache/cache.h"
+#include "cli/cache_target.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"
 #include "cli/shared_options.h"
@@ -97,11 +98,6 @@ int conclude(const CacheFlags& flags, const cache::SaveReport& report, const bui
                         fmt::format("saving the cache {}; the old one stays", transfer.lateness()));
   }
   return static_cast<int>(ExitCode::internal);
-}
-
-int refuse(const Error& error, const Session& session) {
-  complain(error.message);
-  return exit_code(error.kind, session.signals.received());
 }
 
 // The part that both verbs share: the store, and the limits.
