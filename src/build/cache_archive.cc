@@ -33,6 +33,7 @@ Result<Exported> write_pieces(cache::GenerationTar& tar, ArchiveFormat format, c
   while (count == kPiece) {
     if (stop.stop_requested()) return fail(ErrorKind::cancelled, "the export was stopped");
     count = TRY(tar.read(piece));
+    if (count == 0) break;
     std::vector<std::byte> frame;
     std::span<const std::byte> bytes = std::span(piece).first(count);
     if (format == ArchiveFormat::tar_zst) {

@@ -44,8 +44,8 @@ struct Imported {
 };
 
 // Unpacks a tar (util/unpack.h: any of its formats, packed or not) into a directory of its own below `temporary`, and
-// saves that as the newest generation. Its root gets the mode and time that the archive has for "./"; else 0755 and now.
-// Errors are those of the archive and of the local system; how the save went is in its report. Nothing stays.
+// saves that as the newest generation. Its root gets the mode and time that the archive has for "./"; else 0755 and
+// now. Errors are those of the archive and of the local system; how the save went is in its report. Nothing stays.
 Result<Imported> import_cache(store::ObjectStore& store, const cache::Name& name, const util::Fd& archive,
                               const std::filesystem::path& temporary, const cache::SaveOptions& options,
                               const std::stop_token& stop);

@@ -80,8 +80,7 @@ ContentReader::Held& ContentReader::held(std::uint32_t index) {
 }
 
 void ContentReader::fetch_ahead() {
-  while (ahead_ < order_.size() &&
-         std::ranges::count_if(held_, [](const Held& held) { return !held.used; }) < kAhead) {
+  while (ahead_ < order_.size() && std::ranges::count_if(held_, [](const Held& held) { return !held.used; }) < kAhead) {
     held(order_[ahead_++]);
   }
 }

@@ -54,9 +54,8 @@ class Contents {
   }
 
   std::optional<util::Digest> digest(const Extent& extent) const {
-    const auto found = std::ranges::lower_bound(known_, std::pair(extent.block, extent.offset), {}, [](const auto& known) {
-      return std::pair(known.block, known.offset);
-    });
+    const auto found = std::ranges::lower_bound(known_, std::pair(extent.block, extent.offset), {},
+                                                [](const auto& known) { return std::pair(known.block, known.offset); });
     // Several chunks never begin at one place; they may in a trailer that somebody made up.
     if (found == known_.end() || found->block != extent.block || found->offset != extent.offset ||
         found->length != extent.length) {
@@ -246,10 +245,9 @@ void DirectorySums::add(const Difference& difference) {
   directory = directory.substr(0, end);
   auto found = directories_.find(directory);
   if (found == directories_.end()) {
-    found = directories_.emplace(std::string(directory), Directory{.path = std::string(directory),
-                                                                   .added = {},
-                                                                   .removed = {},
-                                                                   .changed = {}})
+    found = directories_
+                .emplace(std::string(directory),
+                         Directory{.path = std::string(directory), .added = {}, .removed = {}, .changed = {}})
                 .first;
   }
   Directory& sums = found->second;

@@ -20,9 +20,9 @@ namespace hearth::cache {
 enum class Change {
   added,
   removed,
-  type,     // a file where a directory was, …; two names of one file are files
+  type,  // a file where a directory was, …; two names of one file are files
   content,
-  target,   // of a symbolic link; or which file a name stands for, all else being the same
+  target,  // of a symbolic link; or which file a name stands for, all else being the same
   mode,
   times,
 };
@@ -69,8 +69,8 @@ struct Diff {
 
 // Compares two generations of one cache. `visit` is called for each difference, in bytewise order of the paths; the
 // path is valid during the call. Where content lies elsewhere in the store than before, the trailers of its packs tell
-// whether it is the same (content that was cut into other chunks is not recognised). Errors: the store's, and
-// cancelled.
+// whether it is the same (content that was cut into other chunks is not recognised). Errors, all of them
+// before the first call of `visit`: the store's, and cancelled.
 Result<Diff> diff(store::ObjectStore& store, const Layout& layout, const OpenedGeneration& older,
                   const OpenedGeneration& newer, const std::function<void(const Difference&)>& visit,
                   const std::stop_token& stop);

@@ -33,11 +33,11 @@ class GenerationTar {
 
   const OpenedGeneration& opened_;
   ContentReader content_;
-  std::size_t next_ = 0;           // entry
-  std::string pending_;            // headers and padding still to be read
+  std::size_t next_ = 0;  // entry
+  std::string pending_;   // headers and padding still to be read
   std::size_t pending_done_ = 0;
   std::uint64_t content_left_ = 0;
-  std::size_t padding_ = 0;        // behind the content
+  std::size_t padding_ = 0;  // behind the content
   bool ended_ = false;
 };
 

@@ -101,6 +101,12 @@ Result<OpenedGeneration> open_generation(store::ObjectStore& store, const Layout
   return opened || opened.error().kind != ErrorKind::corrupt ? std::move(opened) : attempt();
 }
 
+std::string_view entry_path(std::string_view path) {
+  while (path.starts_with("./")) path.remove_prefix(2);
+  while (path.ends_with('/')) path.remove_suffix(1);
+  return path == "." ? "" : path;
+}
+
 Entry resolved(const Manifest& manifest, const Entry& entry) {
   if (entry.kind != EntryKind::hard_link) return entry;
   // A manifest that was decoded has it.

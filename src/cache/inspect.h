@@ -52,6 +52,9 @@ Result<OpenedGeneration> open_generation(store::ObjectStore& store, const Layout
 Result<OpenedGeneration> open_generation(store::ObjectStore& store, const Layout& layout, std::string_view which,
                                          const std::stop_token& stop);
 
+// A path of the cached directory as entries have it, from how a person may write it: "./a/b/" is "a/b", "." is "".
+std::string_view entry_path(std::string_view path);
+
 // The file whose content and attributes stand behind an entry: the entry itself, or what it is a hard link to.
 Entry resolved(const Manifest& manifest, const Entry& entry);
 

@@ -43,9 +43,9 @@ Result<std::vector<CacheSummary>> survey(store::ObjectStore& store, std::string_
 struct GenerationDetails {
   Generation generation;
   bool pinned = false;
-  bool bad = false;           // an object of it is missing or damaged, as HEAD knows
-  Stored objects;             // that it consists of, by HEAD's sizes; others may need them too
-  std::uint64_t own = 0;      // bytes of those that no other generation needs
+  bool bad = false;            // an object of it is missing or damaged, as HEAD knows
+  Stored objects;              // that it consists of, by HEAD's sizes; others may need them too
+  std::uint64_t own = 0;       // bytes of those that no other generation needs
   std::optional<Error> error;  // why its manifest could not be read; `tree` says nothing then
   TreeSize tree;
 };

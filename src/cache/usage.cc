@@ -5,6 +5,7 @@
 #include <map>
 #include <utility>
 
+#include "cache/inspect.h"
 #include "util/text.h"
 
 namespace hearth::cache {
@@ -46,16 +47,10 @@ Usage told(const std::string& path, Node& node) {
   return usage;
 }
 
-std::string_view tidied(std::string_view path) {
-  while (path.starts_with("./")) path.remove_prefix(2);
-  while (path.ends_with('/')) path.remove_suffix(1);
-  return path == "." ? "" : path;
-}
-
 }  // namespace
 
 Result<Usage> usage(const Manifest& manifest, std::string_view path, unsigned depth) {
-  const std::string top(tidied(path));
+  const std::string top(entry_path(path));
   if (!top.empty() && !manifest.entries.find(top)) {
     return fail(ErrorKind::not_found, "there is no {} in this generation", util::shown(top));
   }

@@ -22,7 +22,7 @@ struct Member {
   std::uint64_t size = 0;
   std::int64_t mtime = 0;         // seconds since 1970
   std::uint32_t nanoseconds = 0;  // of the mtime
-  std::uint32_t owner = 0;  // uid and gid
+  std::uint32_t owner = 0;        // uid and gid
 };
 
 // The header blocks of the member: one, with records before it for a name or target above 100 bytes, and for an mtime
