@@ -1,6 +1,5 @@
 """The commands that look into caches: ls, show, du, diff, cat, export and import, against counts of our own."""
 
-import gzip
 import json
 import os
 import pty
@@ -9,7 +8,7 @@ import shutil
 import subprocess
 import tarfile
 
-from harness import EndToEnd, main, mode_of, write_tree
+from harness import EndToEnd, main, write_tree
 
 NOW = 1_700_000_000_123_456_789
 
@@ -26,19 +25,6 @@ def tree_size(root):
             seen.add(status.st_ino)
             total += status.st_size
     return entries, total
-
-
-def human(size):
-    """As util::human_size has it."""
-    if size < 1000:
-        return f"{size} B"
-    value, unit = float(size), ""
-    for unit in ("kB", "MB", "GB"):
-        value /= 1000
-        if value < 999.5:
-            break
-    text = f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
-    return text, unit
 
 
 class Caches(EndToEnd):
@@ -113,7 +99,7 @@ class CacheLs(Caches):
     def test_the_table(self):
         lines = self.cache("ls").log.splitlines()
         self.assertEqual(lines[0].split(), ["APP", "STACK", "ARCH", "GENS", "ENTRIES", "SIZE", "STORED", "LAST", "SAVE"])
-        self.assertEqual(lines[1].split()[:2] + lines[1].split()[3:5], ["demo", "heroku-24", "1", "8"])
+        self.assertEqual(lines[1].split()[:2] + lines[1].split()[3:5], ["demo", "heroku-24", "1", "9"])
         self.assertEqual(len(lines), 2)
 
     def test_a_damaged_head_is_told_beside_the_others(self):
@@ -179,7 +165,7 @@ class CacheShow(Caches):
 
     def test_the_tree_in_text(self):
         lines = self.cache("show", "demo", "--generation", "0").log.splitlines()
-        self.assertEqual(len(lines), 8)
+        self.assertEqual(len(lines), 9)
         self.assertRegex(lines[-3], r"^-rw-r--r-- +40000 \S+ odd\\x0aname\\x1b\[31m$")
         self.assertIn("-rwxr-xr-x           10 2023-11-14T22:13:20Z tool", lines)
         self.assertTrue(any(line.startswith("lrwxrwxrwx") and line.endswith(" link -> dir/file") for line in lines))
@@ -315,14 +301,14 @@ class CacheDiff(Caches):
         answer = self.told("diff", "demo", "--files")
         self.assertEqual({file["path"]: file["change"] for file in answer["files"]},
                          {"dir/file": "content", "empty": "times", "link": "removed", "new": "added",
-                          "new/file": "added", "tool": "mode", "twin": "content"})
+                          "new/file": "added", "tool": "mode"})
         changes = answer["changes"]
         self.assertEqual(changes["added"], {"entries": 2, "bytes_before": 0, "bytes_after": 250_000,
                                             "uploaded_bytes": 250_000})
         self.assertEqual(changes["removed"]["entries"], 1)
-        self.assertEqual(answer["unchanged"], tree_size(self.tree)[0] - 6)
+        self.assertEqual(answer["unchanged"], tree_size(self.tree)[0] - 5)
         # What the save said, and what is in the store now that was not there before.
-        self.assertIn("2 added, 4 changed, 1 removed", text)
+        self.assertIn("2 added, 3 changed, 1 removed", text)
         new = [path for path in self.objects("apps/demo/cache")
                if path not in before and not path.name.startswith("HEAD.")]
         upload = answer["upload"]
@@ -401,8 +387,9 @@ class CacheCat(Caches):
         self.running_processes.remove(process)
 
     def test_memory_does_not_grow_with_the_file(self):
-        self.skipTest("measured on release builds only") if b"__asan" in self.binary.read_bytes() else None
-        (self.tree / "huge").write_bytes(os.urandom(1 << 20) * 400)
+        if b"__asan_init" in self.binary.read_bytes():
+            self.skipTest("AddressSanitizer takes memory of its own")
+        (self.tree / "huge").write_bytes(os.urandom(200 << 20))
         self.save()
         command = ["/usr/bin/env", "-i", *(f"{name}={value}" for name, value in self.environment().items()),
                    str(self.binary), "cache", "cat", "demo", "huge"]
@@ -413,8 +400,8 @@ class CacheCat(Caches):
         process.stdout.close()
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-        self.assertEqual((process.returncode, size), (0, 400 << 20))
-        self.assertLess(usage.ru_maxrss, 150_000)  # kB
+        self.assertEqual((process.returncode, size), (0, 200 << 20))
+        self.assertLess(usage.ru_maxrss, 130_000)  # kB
 
     def test_bad_input(self):
         self.assertIn("needs the PATH", self.cache("cat", "demo", expect=2).errors)
@@ -449,7 +436,7 @@ class CacheArchives(Caches):
         for name in ("a.tar", "a.tar.gz", "a.tgz", "a.tar.zst"):
             file = self.files / name
             outcome = self.cache("export", "demo", file)
-            self.assertIn("8 entries", outcome.log)
+            self.assertIn("9 entries", outcome.log)
             out = self.files / "out"
             out.mkdir()
             subprocess.run(["tar", "-C", str(out), "-xpf", str(file)], check=True)
@@ -464,7 +451,7 @@ class CacheArchives(Caches):
             self.assertEqual((answer["entries"], answer["bytes"]), tree_size(self.tree))
         with tarfile.open(self.files / "a.tar.gz") as archive:
             members = {member.name: member for member in archive}
-        self.assertEqual(len(members), 9)
+        self.assertEqual(len(members), 10)
         self.assertEqual(members["./twin"].linkname, "./dir/file")
         self.assertEqual({member.uid for member in members.values()}, {0})
 
@@ -480,7 +467,7 @@ class CacheArchives(Caches):
             self.cache("export", "demo", self.files / name)
             app = name.replace(".", "-")
             outcome = self.cache("import", app, self.files / name)
-            self.assertIn("8 entries", outcome.log)
+            self.assertIn("9 entries", outcome.log)
             self.assertEqual(self.cache("restore", copy, "--app", app, "--replace").code, 0)
             self.assertEqual(self.picture(copy), self.picture(self.tree), name)
         self.assertIn("holds just that already", self.cache("import", "demo", self.files / "a.tar").log)
@@ -496,7 +483,7 @@ class CacheArchives(Caches):
     def test_from_standard_input(self):
         self.cache("export", "demo", self.files / "a.tar.zst")
         outcome = self.cache("import", "piped", "-", input=(self.files / "a.tar.zst").read_bytes())
-        self.assertIn("8 entries", outcome.log)
+        self.assertIn("9 entries", outcome.log)
 
     def test_it_is_a_new_generation_and_the_old_ones_stay(self):
         self.cache("export", "demo", self.files / "a.tar")
@@ -504,7 +491,7 @@ class CacheArchives(Caches):
         self.save()
         self.cache("import", "demo", self.files / "a.tar")
         sizes = [generation["entries"] for generation in self.told("show", "demo")["generations"]]
-        self.assertEqual(sizes, [8, 9, 8])
+        self.assertEqual(sizes, [9, 10, 9])
 
     def test_hostile_archives(self):
         inside = self.files / "inside"
