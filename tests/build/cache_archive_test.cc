@@ -31,8 +31,7 @@ class CacheArchive : public ::testing::Test {
     const timespec times[2] = {{1'000'000'000, 123'456'789}, {1'000'000'000, 123'456'789}};
     ASSERT_EQ(::utimensat(AT_FDCWD, (tree() / "large").c_str(), times, 0), 0);
     ASSERT_EQ(::utimensat(AT_FDCWD, tree().c_str(), times, 0), 0);
-    ASSERT_EQ(cache::save(store_, kName, tree(), place_.path() / "index", {}, {}).outcome,
-              cache::SaveOutcome::saved);
+    ASSERT_EQ(cache::save(store_, kName, tree(), place_.path() / "index", {}, {}).outcome, cache::SaveOutcome::saved);
   }
 
   fs::path tree() const { return place_.path() / "tree"; }

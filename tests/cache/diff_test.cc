@@ -112,8 +112,8 @@ TEST_F(DiffOf, EveryKindOfChange) {
   const Told all = told();
   EXPECT_THAT(all.changes,
               ElementsAre(Pair("d/becomes-directory", Change::type), Pair("d/content", Change::content),
-                          Pair("d/gone", Change::removed), Pair("d/link", Change::target),
-                          Pair("d/mode", Change::mode), Pair("d/size", Change::content), Pair("d/times", Change::times),
+                          Pair("d/gone", Change::removed), Pair("d/link", Change::target), Pair("d/mode", Change::mode),
+                          Pair("d/size", Change::content), Pair("d/times", Change::times),
                           Pair("d/two", Change::content), Pair("e", Change::added), Pair("e/added", Change::added)));
   EXPECT_EQ(all.diff.unchanged, 5U);  // d, ballast, one, other, same
   expect_same(all.diff.upload, report);

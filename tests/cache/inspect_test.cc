@@ -225,12 +225,10 @@ TEST_F(Inspect, LooksIntoPinsAsideTrashAndBad) {
     put_file(machine_.directory() / "file", noise(1'200'000, 10 + static_cast<unsigned>(i)));
     saved.push_back(machine_.save().generation);
   }
-  ASSERT_TRUE(update_head(store_, layout(),
-                          [&](const Seen& seen) -> Result<std::optional<Head>> {
-                            return TRY(rolled_back(seen, saved[3]));
-                          },
-                          {})
-                  .has_value());
+  ASSERT_TRUE(
+      update_head(store_, layout(),
+                  [&](const Seen& seen) -> Result<std::optional<Head>> { return TRY(rolled_back(seen, saved[3])); }, {})
+          .has_value());
   ASSERT_TRUE(update_head(store_, layout(),
                           [&](const Seen& seen) -> Result<std::optional<Head>> { return TRY(pinned(seen, saved[3])); },
                           {})
