@@ -12,16 +12,12 @@
 #include "cache/layout.h"
 #include "cli/command.h"
 #include "cli/options.h"
+#include "cli/output.h"
 #include "cli/shared_options.h"
 #include "store/open.h"
 #include "util/error.h"
 
 namespace hearth::cli {
-
-enum class Format { text, json };
-void add_format(Options& options, Format& format);
-// One JSON document on stdout; bytes of paths that are no UTF-8 become U+FFFD.
-void say_json(const nlohmann::json& answer);
 
 // What every answer about one cache begins with: version (1), app, stack and arch.
 nlohmann::json answer_about(const cache::Name& name);
