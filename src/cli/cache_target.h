@@ -23,8 +23,6 @@ namespace hearth::cli {
 nlohmann::json answer_about(const cache::Name& name);
 // "blog (heroku-24, amd64)".
 std::string title(const cache::Name& name);
-// How stacks and architectures are chosen by the flags.
-bool is_meant(const CacheTarget& target, const cache::Name& name);
 
 // "1 object", "2 objects".
 std::string plural(std::uint64_t count, std::string_view noun);
@@ -73,6 +71,9 @@ void run_on_caches(CLI::App& command, Invocation& invocation, const std::shared_
                    const std::shared_ptr<Options>& options, Execute execute) {
   run_on_caches(command, invocation, flags, options, execute, [](Flags& /*flags*/) {});
 }
+
+// Whether --stack and --arch mean this one.
+bool is_meant(const CacheTarget& target, const cache::Name& name);
 
 // not_found: APP has none such in this store.
 Error no_cache(const CacheTarget& target, const store::ObjectStore& store);
