@@ -239,12 +239,12 @@ TEST_F(DiffOf, DirectoriesAreSummedUpAtTheirDepth) {
   keep_times();
   save_without_index();
   const auto sums = [](const Told& all) {
-    std::map<std::string, std::array<std::uint64_t, 4>> sums;
+    std::map<std::string, std::array<std::uint64_t, 4>> found;
     for (const DirectorySums::Directory& directory : all.directories) {
-      sums[directory.path] = {directory.added.after, directory.removed.before, directory.changed.after,
-                              directory.added.entries};
+      found[directory.path] = {directory.added.after, directory.removed.before, directory.changed.after,
+                               directory.added.entries};
     }
-    return sums;
+    return found;
   };
   using Sums = std::array<std::uint64_t, 4>;
   EXPECT_THAT(sums(told(0)), ElementsAre(Pair("", Sums{2034, 1, 101, 3})));

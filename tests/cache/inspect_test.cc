@@ -290,9 +290,9 @@ TEST_F(UsageOf, TheLargestComesFirstAndDepthCutsTheTreeNotTheSums) {
   machine_.save();
   const Manifest manifest = opened().manifest;
   const auto names = [](const Usage& usage) {
-    std::vector<std::string> names;
-    for (const Usage& below : usage.below) names.push_back(below.path);
-    return names;
+    std::vector<std::string> paths;
+    for (const Usage& below : usage.below) paths.push_back(below.path);
+    return paths;
   };
   const Usage one = usage(manifest, "", 1).value();
   EXPECT_EQ(one.bytes, 1910U);
