@@ -44,12 +44,17 @@ std::optional<ObjectName> ObjectName::parse(std::string_view text) {
   return name;
 }
 
+Result<store::Prefix> Layout::caches_of(std::string_view app) {
+  if (app.empty()) return fail(ErrorKind::invalid, "a cache needs an app");
+  return store::Prefix::parse(fmt::format("apps/{}/cache/", util::percent_encode(app)));
+}
+
 Result<Layout> Layout::of(const Name& name) {
   if (name.app.empty() || name.stack.empty()) return fail(ErrorKind::invalid, "a cache needs an app and a stack");
   if (name.arch.empty() || name.arch.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") != std::string::npos) {
     return fail(ErrorKind::invalid, "\"{}\" is no name of an architecture", name.arch);
   }
-  const std::string folder = fmt::format("apps/{}/cache/", util::percent_encode(name.app));
+  const std::string folder = TRY(caches_of(name.app)).text();
   const std::string suffix = fmt::format("{}-{}", util::percent_encode(name.stack), name.arch);
   store::Key head = TRY(store::Key::parse(fmt::format("{}HEAD.{}", folder, suffix)));
   store::Prefix objects = TRY(store::Prefix::parse(fmt::format("{}data.{}/", folder, suffix)));
@@ -78,15 +83,15 @@ std::optional<Name> Layout::name_of(const store::Key& head) {
   return name;
 }
 
-bool Layout::has_object(const store::Key& key) {
+std::optional<Name> Layout::owner_of(const store::Key& key) {
   constexpr std::size_t kSegments = 7;
   const auto segments = util::split(key.text(), '/');
-  if (segments.size() != kSegments || !segments[3].starts_with("data.")) return false;
+  if (segments.size() != kSegments || !segments[3].starts_with("data.")) return std::nullopt;
   const std::string head =
       fmt::format("{}/{}/{}/HEAD.{}", segments[0], segments[1], segments[2], segments[3].substr(std::strlen("data.")));
   const Result<store::Key> head_key = store::Key::parse(head);
-  const std::optional<Name> name = head_key ? name_of(*head_key) : std::nullopt;
-  return name && of(*name)->parse(key).has_value();
+  std::optional<Name> name = head_key ? name_of(*head_key) : std::nullopt;
+  return name && of(*name)->parse(key) ? name : std::nullopt;
 }
 
 store::Prefix Layout::all() {

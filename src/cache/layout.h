@@ -49,10 +49,14 @@ class Layout {
   const store::Key& head() const { return head_; }
   // Undoes head(), of any cache. Absent for other keys.
   static std::optional<Name> name_of(const store::Key& head);
+  // The cache that an object with this key belongs to, HEAD apart. Absent for other keys.
+  static std::optional<Name> owner_of(const store::Key& key);
   // Whether an object of some cache, HEAD apart, has this key.
-  static bool has_object(const store::Key& key);
+  static bool has_object(const store::Key& key) { return owner_of(key).has_value(); }
   // What the objects of all caches have in common; those of builds too.
   static store::Prefix all();
+  // What the objects of all caches of one app have in common, HEADs among them. invalid: an empty app, or one too long.
+  static Result<store::Prefix> caches_of(std::string_view app);
   // What all other objects of this cache, of all epochs, have in common.
   const store::Prefix& objects() const { return objects_; }
   store::Key key(const ObjectName& object) const;

@@ -236,14 +236,4 @@ VerifyReport verify(store::ObjectStore& store, const Name& name, unsigned thread
   return report;
 }
 
-Result<std::vector<Name>> find_caches(store::ObjectStore& store, const std::stop_token& stop) {
-  std::vector<Name> names;
-  const auto visit = [&](const store::ObjectInfo& info) -> Result<void> {
-    if (std::optional<Name> name = Layout::name_of(info.key)) names.push_back(std::move(*name));
-    return {};
-  };
-  TRY(store.list(Layout::all(), visit, stop));
-  return names;
-}
-
 }  // namespace hearth::cache

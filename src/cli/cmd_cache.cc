@@ -4,6 +4,7 @@
 #include "build/build.h"
 #include "build/transfer.h"
 #include "cache/cache.h"
+#include "cli/cache_target.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"
 #include "cli/shared_options.h"
@@ -99,11 +100,6 @@ int conclude(const CacheFlags& flags, const cache::SaveReport& report, const bui
   return static_cast<int>(ExitCode::internal);
 }
 
-int refuse(const Error& error, const Session& session) {
-  complain(error.message);
-  return exit_code(error.kind, session.signals.received());
-}
-
 // The part that both verbs share: the store, and the limits.
 template <class Report>
 int with_store(const CacheFlags& flags, const Session& session,
@@ -190,6 +186,12 @@ void define_cache(CLI::App& root, Invocation& invocation) {
   restore_options->flag("--replace", restore_flags->replace,
                         "Replace DIR even if it was not restored or saved by hearth");
 
+  define_cache_ls(*command, invocation);
+  define_cache_show(*command, invocation);
+  define_cache_du(*command, invocation);
+  define_cache_diff(*command, invocation);
+  define_cache_cat(*command, invocation);
+  define_cache_archive(*command, invocation);
   define_cache_verify(*command, invocation);
 }
 
