@@ -89,6 +89,7 @@ Step Pipeline::open_store() {
     log_.warning(fmt::format("The store cannot be used: {}", store_error_));
     return {};
   }
+  if (!opened->warning.empty()) log_.warning(opened->warning);
   store_ = std::move(opened->store);
   meter_ = std::move(opened->meter);
   return {};

@@ -49,6 +49,8 @@ class Layout {
   const store::Key& head() const { return head_; }
   // Undoes head(), of any cache. Absent for other keys.
   static std::optional<Name> name_of(const store::Key& head);
+  // Whether an object of some cache, HEAD apart, has this key.
+  static bool has_object(const store::Key& key);
   // What the objects of all caches have in common; those of builds too.
   static store::Prefix all();
   // What all other objects of this cache, of all epochs, have in common.

@@ -118,7 +118,10 @@ int code_of(const std::vector<cache::VerifyReport>& reports, const Session& sess
 }
 
 int execute(const VerifyFlags& flags, const Session& session) {
-  const Result<store::OpenStore> opened = open_store(flags.store);
+  // What the store has is to be proved, not what a tier has.
+  StoreFlags direct = flags.store;
+  direct.tier.clear();
+  const Result<store::OpenStore> opened = open_store(direct);
   if (!opened) return refuse(opened.error(), session);
   store::ObjectStore& store = *opened->store;
   const std::stop_token stop = session.signals.token();

@@ -99,6 +99,7 @@ void define(CLI::App& root, Invocation& invocation) {
   define_test(root, invocation);
   define_run(root, invocation);
   define_cache(root, invocation);
+  define_store(root, invocation);
 }
 
 }  // namespace

@@ -1,5 +1,10 @@
 #include "cli/shared_options.h"
 
+#include <filesystem>
+
+#include "cache/layout.h"
+#include "cli/command.h"
+
 namespace hearth::cli {
 
 void add_app(Options& options, std::string& app) {
@@ -7,21 +12,35 @@ void add_app(Options& options, std::string& app) {
 }
 
 store::OpenOptions StoreFlags::options() const {
-  return {.create = create ? store::Create::if_absent : store::Create::no,
-          .verification = insecure ? http::Verification::none : http::Verification::full};
+  store::OpenOptions options{.create = create ? store::Create::if_absent : store::Create::no,
+                             .verification = insecure ? http::Verification::none : http::Verification::full,
+                             .tier = std::nullopt};
+  if (!tier.empty()) {
+    options.tier = {.directory = std::filesystem::absolute(tier),
+                    .bytes = tier_size,
+                    .written_once = [](const store::Key& key) { return cache::Layout::has_object(key); }};
+  }
+  return options;
 }
 
 void add_store(Options& options, StoreFlags& flags) {
-  options.text("--store", flags.url, "Where caches and slugs are kept: file://, s3:// (default: below $XDG_DATA_HOME)")
+  options
+      .text(
+          "--store", flags.url,
+          "Where caches and slugs are kept: file://, s3://, gs://, azblob://, swift:// (default: below $XDG_DATA_HOME)")
       ->type_name("URL");
-  options.flag("--create-store", flags.create, "Create the store's bucket if it is absent");
+  options.flag("--create-store", flags.create, "Create the store's bucket or container if it is absent");
+  options.path("--tier", flags.tier, "Directory of this machine that keeps what is fetched from the store");
+  options.size("--tier-size", flags.tier_size, "What the tier may take (default: 20GiB)");
   options.flag("--insecure", flags.insecure, "Take any certificate of the store's server");
 }
 
 Result<store::OpenStore> open_store(const StoreFlags& flags) {
-  if (!flags.url.empty()) return store::open(flags.url, flags.options());
-  const std::string fallback = TRY(store::default_url());
-  return store::open(fallback, flags.options());
+  std::string url = flags.url;
+  if (url.empty()) url = TRY(store::default_url());
+  store::OpenStore opened = TRY(store::open(url, flags.options()));
+  if (!opened.warning.empty()) complain("warning: " + opened.warning);
+  return opened;
 }
 
 void add_stack(Options& options, std::string& stack) {

@@ -17,6 +17,8 @@ struct StoreFlags {
   std::string url;
   bool create = false;
   bool insecure = false;
+  std::string tier;
+  std::uint64_t tier_size = store::TierOptions().bytes;
   store::OpenOptions options() const;
 };
 void add_store(Options& options, StoreFlags& flags);

@@ -27,8 +27,22 @@ struct FileRange {
   std::uint64_t length = 0;
 };
 
-// What a request carries: nothing, bytes in memory that outlive it, or a part of a file.
-using Content = std::variant<std::monostate, std::span<const std::byte>, FileRange>;
+// One piece of content with bytes around it, as in a multipart message.
+struct Framed {
+  std::string before;
+  std::variant<std::span<const std::byte>, FileRange> content;
+  std::string after;
+};
+
+// What a request carries: nothing, bytes in memory that outlive it, a part of a file, or either of these in a frame.
+using Content = std::variant<std::monostate, std::span<const std::byte>, FileRange, Framed>;
+
+// In bytes.
+std::uint64_t length_of(const Content& content);
+
+// A connection that was kept may turn out dead: whether content that began to travel on it is sent once more, all of
+// it, on a new one.
+enum class DeadConnection { send_again, fail };
 
 struct Request {
   std::string method = "GET";
@@ -37,6 +51,7 @@ struct Request {
   Content content = {};
   // Bytes of an answer 2xx that are taken; a longer one is invalid. Of other answers at most 1 MiB is kept.
   std::uint64_t answer_limit = std::uint64_t{16} << 20;
+  DeadConnection dead_connection = DeadConnection::send_again;
 };
 
 // A complete answer, whatever its status.

@@ -12,18 +12,58 @@ namespace {
 constexpr std::size_t kKeptOfErrors = std::size_t{1} << 20;
 constexpr long kBuffer = 256 * 1024;
 
-template <class... Cases>
-struct Overloaded : Cases... {
-  using Cases::operator()...;
-};
+using Bytes = std::span<const std::byte>;
+
+std::uint64_t length_of_form(std::monostate) {
+  return 0;
+}
+std::uint64_t length_of_form(Bytes bytes) {
+  return bytes.size();
+}
+std::uint64_t length_of_form(const FileRange& range) {
+  return range.length;
+}
+std::uint64_t length_of_form(const Framed& framed) {
+  const std::uint64_t inside = std::visit([](const auto& content) { return length_of_form(content); }, framed.content);
+  return framed.before.size() + inside + framed.after.size();
+}
+
+// Copies content from `offset` on, which is not past its end, until `into` is full or a piece of it ends; how much.
+Result<std::size_t> copy(std::monostate, std::uint64_t, std::span<std::byte>) {
+  return std::size_t{0};
+}
+
+Result<std::size_t> copy(Bytes bytes, std::uint64_t offset, std::span<std::byte> into) {
+  const Bytes rest = bytes.subspan(static_cast<std::size_t>(offset));
+  const std::size_t length = std::min(rest.size(), into.size());
+  if (length > 0) std::memcpy(into.data(), rest.data(), length);
+  return length;
+}
+
+Result<std::size_t> copy(const FileRange& range, std::uint64_t offset, std::span<std::byte> into) {
+  into = into.first(static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), range.length - offset)));
+  const std::size_t got = TRY(util::read_at(range.file->get(), into, range.offset + offset));
+  if (got != into.size()) return fail(ErrorKind::invalid, "the file became shorter while it was sent");
+  return got;
+}
+
+Result<std::size_t> copy(const Framed& framed, std::uint64_t offset, std::span<std::byte> into) {
+  if (offset < framed.before.size()) return copy(std::as_bytes(std::span(framed.before)), offset, into);
+  offset -= framed.before.size();
+  const std::uint64_t inside = std::visit([](const auto& content) { return length_of_form(content); }, framed.content);
+  if (offset < inside)
+    return std::visit([&](const auto& content) { return copy(content, offset, into); }, framed.content);
+  return copy(std::as_bytes(std::span(framed.after)), offset - inside, into);
+}
 
 }  // namespace
 
+std::uint64_t length_of(const Content& content) {
+  return std::visit([](const auto& form) { return length_of_form(form); }, content);
+}
+
 std::uint64_t Exchange::content_length() const {
-  return std::visit(Overloaded{[](std::monostate) { return std::uint64_t{0}; },
-                               [](std::span<const std::byte> bytes) { return std::uint64_t{bytes.size()}; },
-                               [](const FileRange& range) { return range.length; }},
-                    request_.content);
+  return length_of(request_.content);
 }
 
 void Exchange::moved(std::uint64_t bytes) {
@@ -64,21 +104,15 @@ bool Exchange::take_body(std::string_view bytes) {
 }
 
 std::size_t Exchange::give(std::span<std::byte> into) {
-  const auto length = static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), content_length() - given_));
-  if (length == 0) return 0;
-  into = into.first(length);
-  if (const auto* bytes = std::get_if<std::span<const std::byte>>(&request_.content)) {
-    std::memcpy(into.data(), bytes->data() + given_, length);
-  } else {
-    const auto& range = std::get<FileRange>(request_.content);
-    const Result<std::size_t> got = util::read_at(range.file->get(), into, range.offset + given_);
-    if (!got) failure_ = std::unexpected(got.error());
-    if (got && *got != length) failure_ = fail(ErrorKind::invalid, "the file became shorter while it was sent");
-    if (!failure_) return CURL_READFUNC_ABORT;
+  const Result<std::size_t> length =
+      std::visit([&](const auto& content) { return copy(content, given_, into); }, request_.content);
+  if (!length) {
+    failure_ = std::unexpected(length.error());
+    return CURL_READFUNC_ABORT;
   }
-  given_ += length;
-  moved(length);
-  return length;
+  given_ += *length;
+  if (*length > 0) moved(*length);
+  return *length;
 }
 
 std::size_t Exchange::on_header(const char* bytes, std::size_t, std::size_t count, void* context) {
@@ -96,7 +130,10 @@ std::size_t Exchange::on_read(char* into, std::size_t, std::size_t count, void* 
 
 int Exchange::on_seek(void* context, curl_off_t offset, int origin) {
   if (origin != SEEK_SET) return CURL_SEEKFUNC_CANTSEEK;
-  static_cast<Exchange*>(context)->given_ = static_cast<std::uint64_t>(offset);
+  auto& self = *static_cast<Exchange*>(context);
+  const auto to = static_cast<std::uint64_t>(offset);
+  if (to < self.given_ && self.request_.dead_connection == DeadConnection::fail) return CURL_SEEKFUNC_FAIL;
+  self.given_ = to;
   return CURL_SEEKFUNC_OK;
 }
 

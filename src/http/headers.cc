@@ -31,6 +31,14 @@ std::optional<std::string_view> find(const Headers& headers, std::string_view na
   return std::nullopt;
 }
 
+std::vector<std::string_view> values_of(const Headers& headers, std::string_view name) {
+  std::vector<std::string_view> values;
+  for (const Header& header : headers) {
+    if (std::ranges::equal(header.name, name, {}, lower, lower)) values.emplace_back(header.value);
+  }
+  return values;
+}
+
 std::string_view value_of(const Headers& headers, std::string_view name) {
   return find(headers, name).value_or(std::string_view());
 }

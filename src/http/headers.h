@@ -20,7 +20,10 @@ using Headers = std::vector<Header>;
 // The value of the first field of this name, whatever the case of its letters; views into `headers`.
 std::optional<std::string_view> find(const Headers& headers, std::string_view name);
 
-// The same; "" where there is none.
+// The values of all fields of this name, in their order.
+std::vector<std::string_view> values_of(const Headers& headers, std::string_view name);
+
+// The first; "" where there is none.
 std::string_view value_of(const Headers& headers, std::string_view name);
 
 // "Sun, 06 Nov 1994 08:49:37 GMT" and the older forms of section 5.6.7; absent for anything else.

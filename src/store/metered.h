@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "store/object_store.h"
+#include "store/forwarding.h"
 
 namespace hearth::store {
 
@@ -22,6 +22,14 @@ struct MeterReading {
   std::uint64_t bytes_in = 0;   // came with get
   std::uint64_t bytes_out = 0;  // of puts that were acknowledged
   std::uint64_t retries = 0;    // attempts beyond the first, over all calls
+  // Gets that a node-local tier answered, which are no requests, and the bytes that it returned; and gets of what a
+  // tier keeps, but did not have yet.
+  struct Tier {
+    std::uint64_t hits = 0;
+    std::uint64_t bytes = 0;
+    std::uint64_t misses = 0;
+  };
+  Tier tier;
 };
 
 // Thread-safe; the counters of a reading need not be of one instant.
@@ -29,6 +37,12 @@ class Meter {
  public:
   MeterReading read() const;
   void count_retry() { ++retries_; }
+
+  void count_tier_hit(std::uint64_t bytes) {
+    ++tier_hits_;
+    tier_bytes_ += bytes;
+  }
+  void count_tier_miss() { ++tier_misses_; }
 
   // Bytes that a medium has read or written for requests, at once, and not only when a request has returned: for
   // whoever wants to know whether something moves.
@@ -40,13 +54,14 @@ class Meter {
   using Counter = std::atomic<std::uint64_t>;
   Counter get_{0}, put_{0}, list_{0}, stat_{0}, remove_{0};
   Counter bytes_in_{0}, bytes_out_{0}, retries_{0}, moved_{0};
+  Counter tier_hits_{0}, tier_bytes_{0}, tier_misses_{0};
 };
 
 // Passes everything on, and counts it.
-class Metered : public ObjectStore {
+class Metered : public Forwarding {
  public:
   Metered(std::unique_ptr<ObjectStore> inner, std::shared_ptr<Meter> meter)
-      : inner_(std::move(inner)), meter_(std::move(meter)) {}
+      : Forwarding(std::move(inner)), meter_(std::move(meter)) {}
 
   Result<Object> get(const Key& key, ByteRange range, std::stop_token stop) override;
   Result<Version> put(const Key& key, Body body, const Condition& condition, std::stop_token stop) override;
@@ -54,11 +69,8 @@ class Metered : public ObjectStore {
   Result<void> list(const Prefix& prefix, const Visitor& visit, std::stop_token stop) override;
   Result<void> remove(const Key& key, std::stop_token stop) override;
   Result<void> remove_each(std::span<const Key> keys, std::stop_token stop) override;
-  CompareAndSwap compare_and_swap() const override { return inner_->compare_and_swap(); }
-  std::string description() const override { return inner_->description(); }
 
  private:
-  const std::unique_ptr<ObjectStore> inner_;
   const std::shared_ptr<Meter> meter_;
 };
 

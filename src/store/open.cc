@@ -4,10 +4,13 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "store/azure/azure_store.h"
+#include "store/gcs/gcs_store.h"
 #include "store/local_store.h"
 #include "store/retrying.h"
 #include "store/s3/s3_store.h"
 #include "store/store_url.h"
+#include "store/swift/swift_store.h"
 #include "util/machine.h"
 #include "util/text.h"
 
@@ -66,12 +69,44 @@ Result<Medium> open_s3(std::string_view url, const OpenOptions& options, const s
   return store;
 }
 
+Result<Medium> open_azure(std::string_view url, const OpenOptions& options, const std::shared_ptr<Meter>& meter) {
+  StoreUrl parsed = TRY(parse_store_url(url));
+  azure::Configuration own = TRY(azure::read_options(std::move(parsed), util::environment()));
+  own.options.http.verification = options.verification;
+  own.options.http.on_moved = counting(meter);
+  auto store = std::make_unique<azure::AzureStore>(own.options, std::move(own.providers));
+  if (options.create == Create::if_absent) TRY(create(*store));
+  return store;
+}
+
+Result<Medium> open_swift(std::string_view url, const OpenOptions& options, const std::shared_ptr<Meter>& meter) {
+  StoreUrl parsed = TRY(parse_store_url(url));
+  swift::SwiftOptions own = TRY(swift::read_options(std::move(parsed), util::environment()));
+  own.http.verification = options.verification;
+  own.http.on_moved = counting(meter);
+  auto store = std::make_unique<swift::SwiftStore>(own);
+  if (options.create == Create::if_absent) TRY(create(*store));
+  return store;
+}
+
+Result<Medium> open_gcs(std::string_view url, const OpenOptions& options, const std::shared_ptr<Meter>& meter) {
+  const auto environment = util::environment();
+  StoreUrl parsed = TRY(parse_store_url(url));
+  gcs::GcsOptions own = TRY(gcs::read_options(std::move(parsed), environment));
+  own.http.verification = options.verification;
+  own.http.on_moved = counting(meter);
+  auto store = std::make_unique<gcs::GcsStore>(own, gcs::default_providers(environment, own.credentials));
+  if (options.create == Create::if_absent) TRY(create(*store));
+  return store;
+}
+
 struct Scheme {
   std::string_view name;
   Opener open;
 };
 
-constexpr std::array kSchemes{Scheme{"file", open_file_url}, Scheme{"s3", open_s3}};
+constexpr std::array kSchemes{Scheme{"file", open_file_url}, Scheme{"s3", open_s3}, Scheme{"gs", open_gcs},
+                              Scheme{"azblob", open_azure}, Scheme{"swift", open_swift}};
 
 bool is_scheme(std::string_view text) {
   const auto allowed = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '-'; };
@@ -109,13 +144,24 @@ std::string encoded_path(std::string_view path) {
   return encoded;
 }
 
+// What the tier answers is no request, so it lies around the meter.
+void add_tier(OpenStore& opened, const TierOptions& options, const std::shared_ptr<Meter>& meter) {
+  if (const Result<void> ready = prepare_tier(options); !ready) {
+    opened.warning = "It does without the tier: " + ready.error().message;
+    return;
+  }
+  opened.store = std::make_unique<Tiered>(std::move(opened.store), options, meter);
+}
+
 }  // namespace
 
 Result<OpenStore> open(std::string_view url, const OpenOptions& options) {
   auto meter = std::make_shared<Meter>();
   Medium medium = TRY(open_medium(url, options, meter));
   auto retrying = std::make_unique<Retrying>(std::move(medium), RetryPolicy{}, [meter] { meter->count_retry(); });
-  return OpenStore{std::make_unique<Metered>(std::move(retrying), meter), meter};
+  OpenStore opened{std::make_unique<Metered>(std::move(retrying), meter), meter, {}};
+  if (options.tier) add_tier(opened, *options.tier, meter);
+  return opened;
 }
 
 Result<std::string> default_url() {

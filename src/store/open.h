@@ -2,12 +2,14 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "http/transport.h"
 #include "store/metered.h"
 #include "store/object_store.h"
+#include "store/tiered.h"
 
 namespace hearth::store {
 
@@ -15,6 +17,7 @@ namespace hearth::store {
 struct OpenStore {
   std::unique_ptr<ObjectStore> store;
   std::shared_ptr<const Meter> meter;
+  std::string warning;  // what is not as it was asked for, and does no harm: a tier that cannot be used; "" for nothing
 };
 
 enum class Create { no, if_absent };
@@ -22,11 +25,12 @@ enum class Create { no, if_absent };
 struct OpenOptions {
   Create create = Create::no;  // the bucket; the directory of a file:// store is made in any case
   http::Verification verification = http::Verification::full;  // of the server's certificate
+  std::optional<TierOptions> tier;
 };
 
-// `url`: "file:///absolute/dir" (created when absent, 0700), an absolute path, or "s3://bucket/prefix?…". An unknown
-// scheme is invalid, and the message lists the known ones. A server is asked only where a bucket may have to be
-// created; otherwise the first request finds out whether there is a usable one.
+// `url`: "file:///absolute/dir" (created when absent, 0700), an absolute path, or "SCHEME://bucket/prefix?…" with s3,
+// gs, azblob or swift. An unknown scheme is invalid, and the message lists the known ones. A server is asked only where
+// a bucket may have to be created; otherwise the first request finds out whether there is a usable one.
 Result<OpenStore> open(std::string_view url, const OpenOptions& options = {});
 
 // "file://" below $XDG_DATA_HOME/hearth/store, or below ~/.local/share where that is unset.

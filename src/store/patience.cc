@@ -20,14 +20,15 @@ RetryClock RetryClock::real() {
 }
 
 Patience::Patience(const RetryPolicy& policy, const RetryClock& clock)
-    : policy_(policy), clock_(clock), deadline_(clock.now() + policy.total), bound_(policy.first_delay) {}
+    : policy_(policy), clock_(clock), bound_(policy.first_delay) {}
 
 Result<bool> Patience::try_again(const Error& error, const std::stop_token& stop) {
   if (error.kind != ErrorKind::unavailable || ++attempts_ >= policy_.attempts) return false;
   const auto jitter = std::chrono::duration_cast<std::chrono::nanoseconds>(
       std::chrono::duration<double, std::nano>(bound_) * clock_.chance());
   const std::chrono::nanoseconds delay = error.retry_after + jitter;
-  if (clock_.now() + delay > deadline_) return false;
+  if (!deadline_) deadline_ = clock_.now() + policy_.total;
+  if (clock_.now() + delay > *deadline_) return false;
   TRY(clock_.wait(delay, stop));
   bound_ = std::min<std::chrono::nanoseconds>(bound_ * 2, policy_.longest_delay);
   return true;

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <stop_token>
 
 #include "util/error.h"
@@ -15,7 +16,7 @@ struct RetryPolicy {
   unsigned attempts = 5;                           // with the first one
   std::chrono::milliseconds first_delay{200};      // the bound before the second attempt
   std::chrono::milliseconds longest_delay{5'000};  // what the bound grows to
-  std::chrono::milliseconds total{30'000};         // no attempt begins later than this after the first
+  std::chrono::milliseconds total{30'000};         // no attempt begins later than this after the first failure
 };
 
 // Where time and chance come from, so that tests need neither.
@@ -28,7 +29,8 @@ struct RetryClock {
   static RetryClock real();
 };
 
-// What is left of one call's attempts and time; begins with the construction. Of one thread. What it is given must live
+// What is left of one call's attempts and time. The time begins with the first failure: a transfer that breaks after an
+// hour is worth another attempt. Of one thread. What it is given must live
 // longer.
 class Patience {
  public:
@@ -41,7 +43,7 @@ class Patience {
  private:
   const RetryPolicy& policy_;
   const RetryClock& clock_;
-  const std::chrono::steady_clock::time_point deadline_;
+  std::optional<std::chrono::steady_clock::time_point> deadline_;
   std::chrono::nanoseconds bound_;
   unsigned attempts_ = 0;
 };

@@ -4,19 +4,19 @@
 
 namespace hearth::store {
 Result<Object> Retrying::get(const Key& key, ByteRange range, std::stop_token stop) {
-  return repeated(stop, [&] { return inner_->get(key, range, stop); });
+  return repeated(stop, [&] { return inner().get(key, range, stop); });
 }
 
 Result<Version> Retrying::put(const Key& key, Body body, const Condition& condition, std::stop_token stop) {
   bool unclear = false;
   return repeated(stop, [&]() -> Result<Version> {
-    auto version = inner_->put(key, body, condition, stop);
+    auto version = inner().put(key, body, condition, stop);
     if (version || !unclear) {
       unclear = !version && version.error().kind == ErrorKind::unavailable;
       return version;
     }
     if (version.error().kind != ErrorKind::conflict) return version;
-    auto own = version_if_equal(*inner_, key, body, stop);
+    auto own = version_if_equal(inner(), key, body, stop);
     // Removed since: the put did not survive, whosever it was.
     if (!own && own.error().kind == ErrorKind::not_found) return version;
     return own;
@@ -24,14 +24,14 @@ Result<Version> Retrying::put(const Key& key, Body body, const Condition& condit
 }
 
 Result<ObjectInfo> Retrying::stat(const Key& key, std::stop_token stop) {
-  return repeated(stop, [&] { return inner_->stat(key, stop); });
+  return repeated(stop, [&] { return inner().stat(key, stop); });
 }
 
 Result<void> Retrying::list(const Prefix& prefix, const Visitor& visit, std::stop_token stop) {
   std::optional<Key> last;
   std::optional<Error> from_visitor;
   auto listed = repeated(stop, [&]() -> Result<void> {
-    auto once = inner_->list(
+    auto once = inner().list(
         prefix,
         [&](const ObjectInfo& info) -> Result<void> {
           if (last && info.key <= *last) return {};
@@ -52,11 +52,11 @@ Result<void> Retrying::list(const Prefix& prefix, const Visitor& visit, std::sto
 }
 
 Result<void> Retrying::remove(const Key& key, std::stop_token stop) {
-  return repeated(stop, [&] { return inner_->remove(key, stop); });
+  return repeated(stop, [&] { return inner().remove(key, stop); });
 }
 
 Result<void> Retrying::remove_each(std::span<const Key> keys, std::stop_token stop) {
-  return repeated(stop, [&] { return inner_->remove_each(keys, stop); });
+  return repeated(stop, [&] { return inner().remove_each(keys, stop); });
 }
 
 }  // namespace hearth::store

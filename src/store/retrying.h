@@ -4,7 +4,7 @@
 #include <functional>
 #include <memory>
 
-#include "store/object_store.h"
+#include "store/forwarding.h"
 #include "store/patience.h"
 
 namespace hearth::store {
@@ -14,12 +14,12 @@ namespace hearth::store {
 // A put that was applied, although its answer got lost, makes its own repetition a conflict. So a conflict after an
 // unclear answer is looked into: if the object is, byte for byte, what was to be put, the put succeeded, with that
 // object's version. Two writers that put the same bytes cannot be told apart by this; who minds puts a nonce in.
-class Retrying : public ObjectStore {
+class Retrying : public Forwarding {
  public:
   // `on_retry` is called before each repetition, in the caller's thread.
   Retrying(std::unique_ptr<ObjectStore> inner, const RetryPolicy& policy, std::function<void()> on_retry,
            RetryClock clock = RetryClock::real())
-      : inner_(std::move(inner)), policy_(policy), on_retry_(std::move(on_retry)), clock_(std::move(clock)) {}
+      : Forwarding(std::move(inner)), policy_(policy), on_retry_(std::move(on_retry)), clock_(std::move(clock)) {}
 
   Result<Object> get(const Key& key, ByteRange range, std::stop_token stop) override;
   Result<Version> put(const Key& key, Body body, const Condition& condition, std::stop_token stop) override;
@@ -27,8 +27,6 @@ class Retrying : public ObjectStore {
   Result<void> list(const Prefix& prefix, const Visitor& visit, std::stop_token stop) override;
   Result<void> remove(const Key& key, std::stop_token stop) override;
   Result<void> remove_each(std::span<const Key> keys, std::stop_token stop) override;
-  CompareAndSwap compare_and_swap() const override { return inner_->compare_and_swap(); }
-  std::string description() const override { return inner_->description(); }
 
  private:
   template <class Call>
@@ -36,7 +34,6 @@ class Retrying : public ObjectStore {
     return repeat(Patience(policy_, clock_), stop, std::move(call), on_retry_);
   }
 
-  const std::unique_ptr<ObjectStore> inner_;
   const RetryPolicy policy_;
   const std::function<void()> on_retry_;
   const RetryClock clock_;

@@ -26,17 +26,17 @@ Activity Watched::activity() const {
 
 Result<Object> Watched::get(const Key& key, ByteRange range, std::stop_token stop) {
   const Flight flight(*this);
-  return inner_->get(key, range, std::move(stop));
+  return inner().get(key, range, std::move(stop));
 }
 
 Result<Version> Watched::put(const Key& key, Body body, const Condition& condition, std::stop_token stop) {
   const Flight flight(*this);
-  return inner_->put(key, body, condition, std::move(stop));
+  return inner().put(key, body, condition, std::move(stop));
 }
 
 Result<ObjectInfo> Watched::stat(const Key& key, std::stop_token stop) {
   const Flight flight(*this);
-  return inner_->stat(key, std::move(stop));
+  return inner().stat(key, std::move(stop));
 }
 
 Result<void> Watched::list(const Prefix& prefix, const Visitor& visit, std::stop_token stop) {
@@ -45,17 +45,17 @@ Result<void> Watched::list(const Prefix& prefix, const Visitor& visit, std::stop
     ++steps_;
     return visit(info);
   };
-  return inner_->list(prefix, counting, std::move(stop));
+  return inner().list(prefix, counting, std::move(stop));
 }
 
 Result<void> Watched::remove(const Key& key, std::stop_token stop) {
   const Flight flight(*this);
-  return inner_->remove(key, std::move(stop));
+  return inner().remove(key, std::move(stop));
 }
 
 Result<void> Watched::remove_each(std::span<const Key> keys, std::stop_token stop) {
   const Flight flight(*this);
-  return inner_->remove_each(keys, std::move(stop));
+  return inner().remove_each(keys, std::move(stop));
 }
 
 }  // namespace hearth::store

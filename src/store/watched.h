@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <memory>
 
+#include "store/forwarding.h"
 #include "store/metered.h"
-#include "store/object_store.h"
 
 namespace hearth::store {
 
@@ -18,11 +18,11 @@ struct Activity {
 
 // Passes everything on, and counts. Not a part of what open() stacks: whoever wants to watch some requests, and not
 // all that the store gets, sends them through one of these. Thread-safe.
-class Watched : public ObjectStore {
+class Watched : public Forwarding {
  public:
   // `meter`, of open(), knows the bytes that moved within requests that have not returned; may be null.
   Watched(std::shared_ptr<ObjectStore> inner, std::shared_ptr<const Meter> meter)
-      : inner_(std::move(inner)), meter_(std::move(meter)) {}
+      : Forwarding(std::move(inner)), meter_(std::move(meter)) {}
 
   Activity activity() const;
 
@@ -32,13 +32,10 @@ class Watched : public ObjectStore {
   Result<void> list(const Prefix& prefix, const Visitor& visit, std::stop_token stop) override;
   Result<void> remove(const Key& key, std::stop_token stop) override;
   Result<void> remove_each(std::span<const Key> keys, std::stop_token stop) override;
-  CompareAndSwap compare_and_swap() const override { return inner_->compare_and_swap(); }
-  std::string description() const override { return inner_->description(); }
 
  private:
   class Flight;
 
-  const std::shared_ptr<ObjectStore> inner_;
   const std::shared_ptr<const Meter> meter_;
   std::atomic<std::uint64_t> in_flight_{0};
   std::atomic<std::uint64_t> steps_{0};

@@ -2,6 +2,7 @@
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/pem.h>
 
 #include <cstdlib>
 
@@ -72,6 +73,35 @@ Result<std::vector<std::byte>> from_base64(std::string_view text) {
   const std::size_t padding = dense.ends_with("==") ? 2 : dense.ends_with('=') ? 1 : 0;
   bytes.resize(static_cast<std::size_t>(length) - padding);
   return bytes;
+}
+
+std::string to_base64url(std::span<const std::byte> bytes) {
+  std::string text = to_base64(bytes);
+  for (char& c : text) c = c == '+' ? '-' : c == '/' ? '_' : c;
+  text.erase(std::min(text.find('='), text.size()));
+  return text;
+}
+
+Result<std::vector<std::byte>> sign_rsa_sha256(std::string_view key, std::string_view message) {
+  const std::unique_ptr<BIO, decltype(&BIO_free)> source(BIO_new_mem_buf(key.data(), static_cast<int>(key.size())),
+                                                         &BIO_free);
+  require(source != nullptr);
+  // No pass phrase is asked for at a terminal.
+  const auto no_pass_phrase = [](char*, int, int, void*) { return 0; };
+  const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> parsed(
+      PEM_read_bio_PrivateKey(source.get(), nullptr, no_pass_phrase, nullptr), &EVP_PKEY_free);
+  if (!parsed || EVP_PKEY_base_id(parsed.get()) != EVP_PKEY_RSA) {
+    return fail(ErrorKind::denied, "the private key is no RSA key in PEM");
+  }
+  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
+  std::vector<std::byte> signature(static_cast<std::size_t>(EVP_PKEY_size(parsed.get())));
+  std::size_t length = signature.size();
+  const bool done = EVP_DigestSignInit(context.get(), nullptr, EVP_sha256(), nullptr, parsed.get()) == 1 &&
+                    EVP_DigestSign(context.get(), as_unsigned(signature.data()), &length,
+                                   reinterpret_cast<const unsigned char*>(message.data()), message.size()) == 1;
+  if (!done) return fail(ErrorKind::denied, "the private key cannot sign");
+  signature.resize(length);
+  return signature;
 }
 
 }  // namespace hearth::util

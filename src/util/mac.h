@@ -41,4 +41,11 @@ std::string to_base64(std::span<const std::byte> bytes);
 // White space is skipped; anything else that is not of the alphabet, and missing padding, is invalid.
 Result<std::vector<std::byte>> from_base64(std::string_view text);
 
+// RFC 4648 section 5, without padding: as JSON Web Tokens have it.
+std::string to_base64url(std::span<const std::byte> bytes);
+
+// The signature RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017), by a private key in PEM. A key that cannot be read, or is
+// none of RSA, is denied; the message says nothing of it.
+Result<std::vector<std::byte>> sign_rsa_sha256(std::string_view key, std::string_view message);
+
 }  // namespace hearth::util

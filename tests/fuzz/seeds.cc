@@ -180,6 +180,32 @@ Seeds quantities() {
   return {{"duration", "1h30m5.5s250ms"}, {"number", "90"}, {"size", "2.5GiB"}, {"small", " 64kB "}};
 }
 
+Seeds azure_answers() {
+  return {{"list",
+           "\xef\xbb\xbf<?xml version=\"1.0\" encoding=\"utf-8\"?><EnumerationResults "
+           "ContainerName=\"box\"><Blobs><Blob><Name>"
+           "a/b.0!</Name><Properties><Last-Modified>Sat, 01 Jun 2024 10:00:00 GMT</Last-Modified><Etag>0x1</Etag>"
+           "<Content-Length>5</Content-Length></Properties></Blob><Blob><Name Encoded=\"true\">%2F</Name><Properties>"
+           "<ResourceType>directory</ResourceType></Properties></Blob></Blobs><NextMarker>m</NextMarker>"
+           "</EnumerationResults>"},
+          {"error", "<?xml version=\"1.0\"?><Error><Code>ServerBusy</Code><Message>m</Message></Error>"},
+          {"connection",
+           "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=a2V5;EndpointSuffix=core.windows.net;"
+           "BlobEndpoint=https://h/?sv=1&sig=s"},
+          {"names", "x./y[5B~7E.0 .\\"}};
+}
+
+Seeds gcs_answers() {
+  return {{"list",
+           R"({"items": [{"name": "a/b", "size": "5", "generation": "7", "timeCreated": "2024-06-01T10:00:00.123Z", )"
+           R"("crc32c": "mnG7TA=="}], "nextPageToken": "t"})"},
+          {"object", R"({"name": "a", "size": 5, "generation": 7, "timeCreated": "2024-06-01T10:00:00Z"})"},
+          {"error", R"({"error": {"code": 412, "message": "m", "errors": [{"reason": "conditionNotMet"}]}})"},
+          {"token", R"({"access_token": "ya29.a", "expires_in": 3599})"},
+          {"impersonated", R"({"accessToken": "a", "expireTime": "2030-01-01T00:00:00Z"})"},
+          {"hash", R"(mnG7TA==)"}};
+}
+
 Seeds s3_answers() {
   return {
       {"list",
@@ -195,6 +221,23 @@ Seeds s3_answers() {
       {"range", "bytes 5-9/123"}};
 }
 
+Seeds swift_answers() {
+  return {
+      {"list",
+       R"([{"name":"pre/a","hash":"d41d8cd98f00b204e9800998ecf8427e","bytes":5,"content_type":"application/octet-stream",)"
+       R"("last_modified":"2024-06-01T10:00:01.5","slo_etag":"\"e0\""}])"},
+      {"info", R"({"swift":{"max_file_size":5368709122},"slo":{"max_manifest_segments":1000},)"
+               R"("bulk_delete":{"max_deletes_per_request":10000}})"},
+      {"deleted", R"({"Response Status":"400 Bad Request","Errors":[["/c/a","403 Forbidden"]]})"},
+      {"v2",
+       R"({"access":{"token":{"id":"t","expires":"2014-01-31T15:30:58Z"},"serviceCatalog":[{"type":"object-store",)"
+       R"("endpoints":[{"region":"one","publicURL":"https://s/v1/x"}]}]}})"},
+      {"v3", R"({"token":{"expires_at":"2015-11-07T01:58:43.5Z","catalog":[{"type":"object-store","endpoints":)"
+             R"([{"interface":"public","region_id":"one","url":"https://s/v1/x"}]}]}})"},
+      {"url", "https://s/v1/AUTH_x/"},
+      {"seconds", "86400"}};
+}
+
 Seeds store_urls() {
   return {{"s3", "s3://bucket/a/b%20c?region=eu-west-1&path-style=true&connect-timeout=2s&transfers=7"},
           {"bare", "gs://bucket"},
@@ -206,8 +249,10 @@ Seeds store_urls() {
 std::map<std::string, std::string> seeds(const std::string& target) {
   static const std::map<std::string, std::function<Seeds()>> makers = {
       {"archive", archives},
+      {"azure_answers", azure_answers},
       {"block", blocks},
       {"config_vars", config_vars},
+      {"gcs_answers", gcs_answers},
       {"head", heads},
       {"ignore", ignores},
       {"index", indexes},
@@ -222,7 +267,8 @@ std::map<std::string, std::string> seeds(const std::string& target) {
       {"quantities", quantities},
       {"reference", references},
       {"s3_answers", s3_answers},
-      {"store_url", store_urls}};
+      {"store_url", store_urls},
+      {"swift_answers", swift_answers}};
   const auto maker = makers.find(target);
   return maker == makers.end() ? Seeds() : maker->second();
 }

@@ -83,6 +83,25 @@ TEST(HttpClient, SendsAPartOfAFileAndLeavesItsPositionAlone) {
   EXPECT_EQ(short_file.error().kind, ErrorKind::invalid);
 }
 
+TEST(HttpClient, SendsContentInAFrame) {
+  HttpDouble server([](const SeenRequest&) { return reply(200); });
+  Client client({});
+  const util::Fd file(::memfd_create("content", MFD_CLOEXEC));
+  const std::string large(1'000'000, 'a');
+  ASSERT_TRUE(util::write_full(file.get(), large + "z"));
+  const auto post = [&](Framed framed) {
+    const auto answer =
+        client.send({.method = "POST", .url = server.origin() + "/", .headers = {}, .content = std::move(framed)}, {});
+    EXPECT_TRUE(answer) << answer.error().message;
+    return server.requests().back();
+  };
+  const SeenRequest seen = post({"<<", FileRange{&file, 1, 1'000'000}, ">>"});
+  EXPECT_EQ(seen.header("content-length"), "1000004");
+  EXPECT_TRUE(seen.body == "<<" + large.substr(1) + "z>>");
+  EXPECT_EQ(post({"<", std::as_bytes(std::span(std::string_view("bytes"))), ">"}).body, "<bytes>");
+  EXPECT_EQ(post({"", std::span<const std::byte>(), ">"}).body, ">");
+}
+
 TEST(HttpClient, HeadHasNoBody) {
   HttpDouble server(
       [](const SeenRequest&) { return Reply{"HTTP/1.1 200 X\r\nContent-Length: 77\r\n\r\n", Then::keep}; });

@@ -1,5 +1,5 @@
-// Many savers, restorers and collectors of one cache at the same time, over a store whose clock runs fast. Takes
-// HEARTH_SOAK_SECONDS for each kind of store.
+// Many savers, restorers and collectors of one cache at the same time, and an operator who rolls back and purges, over
+// a store whose clock runs fast. Takes HEARTH_SOAK_SECONDS for each kind of store.
 #include <gtest/gtest.h>
 
 #include <condition_variable>
@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "cache/collect.h"
+#include "cache/commit.h"
 #include "cache/engine_support.h"
 #include "soak/history_store.h"
 #include "store/local_store.h"
@@ -29,6 +30,7 @@ constexpr int kCollectors = 4;
 constexpr std::chrono::minutes kTick{50};
 constexpr std::chrono::milliseconds kTickEvery{30};
 constexpr std::chrono::milliseconds kSweepEvery{100};
+constexpr std::chrono::milliseconds kOperateEvery{300};
 
 std::chrono::seconds duration() {
   const char* const seconds = std::getenv("HEARTH_SOAK_SECONDS");
@@ -103,6 +105,7 @@ class Soak {
         threads.emplace_back([this](const std::stop_token& stop) { restore(stop); });
       for (unsigned i = 0; i < kCollectors; ++i)
         threads.emplace_back([this](const std::stop_token& stop) { collect(stop); });
+      threads.emplace_back([this](const std::stop_token& stop) { operate(stop); });
       threads.emplace_back([this](const std::stop_token& stop) { clock_.run(stop); });
       // Longer where the machine is so slow that nothing was saved and restored yet.
       const auto end = std::chrono::steady_clock::now() + duration();
@@ -174,17 +177,43 @@ class Soak {
   }
 
   void collect(const std::stop_token& stop) {
-    std::mutex mutex;
-    std::condition_variable_any never;
     while (!stop.stop_requested()) {
       // Each sweep writes HEAD: without a pause hardly a save would get between them.
-      std::unique_lock waiting(mutex);
-      never.wait_for(waiting, stop, kSweepEvery, [] { return false; });
+      wait(kSweepEvery, stop);
       const auto report = cache::sweep(store_, layout_, {});
       const std::scoped_lock lock(mutex_);
       ++outcomes_[report ? "sweep done" : fmt::format("sweep {}", name(report.error().kind))];
       if (report) deleted_ += report->deleted;
     }
+  }
+
+  static void wait(std::chrono::milliseconds time, const std::stop_token& stop) {
+    std::mutex mutex;
+    std::condition_variable_any never;
+    std::unique_lock waiting(mutex);
+    never.wait_for(waiting, stop, time, [] { return false; });
+  }
+
+  // Now and then the newest generation is rolled back, and less often everything is purged.
+  void operate(const std::stop_token& stop) {
+    const cache::Transition back = [](const cache::Seen& seen) -> Result<std::optional<cache::Head>> {
+      if (seen.head.generations.size() < 2) return std::nullopt;
+      return TRY(cache::rolled_back(seen, seen.head.generations[1].id));
+    };
+    for (int round = 1; !stop.stop_requested(); ++round) {
+      wait(kOperateEvery, stop);
+      const bool purges = round % 5 == 0;
+      const Result<void> done =
+          purges ? nothing(cache::purge(store_, layout_, {})) : nothing(cache::update_head(store_, layout_, back, {}));
+      const std::scoped_lock lock(mutex_);
+      ++outcomes_[fmt::format("{} {}", purges ? "purge" : "rollback", done ? "done" : name(done.error().kind))];
+    }
+  }
+
+  template <class T>
+  static Result<void> nothing(const Result<T>& result) {
+    if (!result) return std::unexpected(result.error());
+    return {};
   }
 
   void judge() {

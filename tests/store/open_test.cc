@@ -72,7 +72,22 @@ TEST(Open, TakesABucketWithoutAskingTheServer) {
   const auto opened = open("s3://bucket/some/prefix?endpoint=http://127.0.0.1:1");
   ASSERT_TRUE(opened) << opened.error().message;
   EXPECT_EQ(opened->store->description(), "s3://bucket/some/prefix");
-  for (const char* url : {"s3://bucket?regoin=x", "s3://", "s3://key:secret@bucket", "s3://bucket?endpoint=secret"}) {
+  EXPECT_EQ(open("gs://bucket/some/prefix?location=eu")->store->description(), "gs://bucket/some/prefix");
+  for (const char* url : {"gs://bucket?regoin=x", "gs://b?endpoint=http://far/secret", "s3://bucket?regoin=x", "s3://",
+                          "s3://key:secret@bucket", "s3://bucket?endpoint=secret"}) {
+    const auto refused = open(url);
+    ASSERT_FALSE(refused) << url;
+    EXPECT_EQ(refused.error().kind, ErrorKind::invalid);
+    EXPECT_THAT(refused.error().message, Not(HasSubstr("secret")));
+  }
+}
+
+TEST(Open, TakesAContainerWithoutAskingTheServer) {
+  const auto opened = open("azblob://box/some/prefix?account=acc&endpoint=http://127.0.0.1:1");
+  ASSERT_TRUE(opened) << opened.error().message;
+  EXPECT_EQ(opened->store->description(), "azblob://box/some/prefix");
+  for (const char* url : {"azblob://box?account=acc&key=secret", "azblob://", "azblob://acc:secret@box",
+                          "azblob://box?account=acc&endpoint=secret"}) {
     const auto refused = open(url);
     ASSERT_FALSE(refused) << url;
     EXPECT_EQ(refused.error().kind, ErrorKind::invalid);
@@ -81,12 +96,13 @@ TEST(Open, TakesABucketWithoutAskingTheServer) {
 }
 
 TEST(Open, NamesTheKnownSchemes) {
-  for (const char* scheme : {"gs", "azblob", "swift"}) {
+  for (const char* scheme : {"ftp", "s4"}) {
     const auto opened = open(std::string(scheme) + "://user:secret@bucket/prefix");
     ASSERT_FALSE(opened);
     EXPECT_EQ(opened.error().kind, ErrorKind::invalid);
     EXPECT_EQ(opened.error().message,
-              std::string(scheme) + ":// is not supported by this version; known: file://, s3://");
+              std::string(scheme) +
+                  ":// is not supported by this version; known: file://, s3://, gs://, azblob://, swift://");
   }
 }
 

@@ -68,6 +68,24 @@ TEST_F(RetryingTest, WaitsForTheShareOfTheBoundThatChanceGives) {
   EXPECT_THAT(waits_, ElementsAre(50, 150));
 }
 
+// A transfer that took longer than the whole budget before it broke is tried again all the same.
+TEST(Patience, BeginsWithTheFirstFailure) {
+  std::chrono::steady_clock::time_point now;
+  const RetryPolicy policy;
+  const RetryClock clock{.now = [&] { return now; },
+                         .wait = [&](std::chrono::nanoseconds time, const std::stop_token&) -> Result<void> {
+                           now += time;
+                           return {};
+                         },
+                         .chance = [] { return 0.5; }};
+  Patience patience(policy, clock);
+  now += 2 * policy.total;
+  const Error broken{ErrorKind::unavailable, "the connection broke"};
+  EXPECT_TRUE(patience.try_again(broken, {}).value());
+  now += 2 * policy.total;
+  EXPECT_FALSE(patience.try_again(broken, {}).value());
+}
+
 TEST_F(RetryingTest, EndsWithTheTotalBudget) {
   Retrying store = retrying({100, milliseconds(100), milliseconds(1000), milliseconds(1000)});
   faulty_->refuse(Verb::stat, ErrorKind::unavailable);

@@ -104,6 +104,13 @@ TEST(S3Credentials, ARoleThatIsRefusedIsDenied) {
   EXPECT_EQ(found.error().message, "the web identity: STS answered 403 AccessDenied");
 }
 
+TEST(S3Credentials, AMissingTokenFileIsNoMissingObject) {
+  Environment environment = nowhere();
+  environment["AWS_WEB_IDENTITY_TOKEN_FILE"] = "/nonexistent/token";
+  environment["AWS_ROLE_ARN"] = "role";
+  EXPECT_EQ(find(environment).error().kind, ErrorKind::denied);
+}
+
 TEST(S3Credentials, OfTheContainerWithItsToken) {
   HttpDouble agent([](const SeenRequest&) { return reply(200, kDocument); });
   const auto directory = temporary_directory();

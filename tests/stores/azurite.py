@@ -35,6 +35,7 @@ def start(state):
         "STORES_AZURE_ENDPOINT": f"http://127.0.0.1:{plain}/{ACCOUNT}",
         "STORES_AZURE_TLS_ENDPOINT": f"https://localhost:{secure}/{ACCOUNT}",
         "STORES_CA_FILE": certificate,
+        "SSL_CERT_FILE": certificate,
         "AZURE_STORAGE_ACCOUNT": ACCOUNT,
         "AZURE_STORAGE_KEY": KEY,
     }

@@ -142,8 +142,9 @@ def start(state):
         "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
         "AWS_REGION": "us-east-1",
         "AWS_CA_BUNDLE": state.certificate()[0],
-        "STORES_SWIFT_AUTH": f"http://127.0.0.1:{cluster.http}/auth/v1.0",
+        "ST_AUTH": f"http://127.0.0.1:{cluster.http}/auth/v1.0",
         "STORES_SWIFT_TLS_AUTH": f"https://localhost:{cluster.https}/auth/v1.0",
-        "STORES_SWIFT_USER": "hearth:swift",
-        "STORES_SWIFT_KEY": SWIFT_KEY,
+        "ST_USER": "hearth:swift",
+        "ST_KEY": SWIFT_KEY,
+        "OS_CACERT": state.certificate()[0],
     }

@@ -29,7 +29,8 @@ std::string url_of(const std::string& endpoint, const std::string& bucket = "hea
 }
 
 OpenStore open_at(const std::string& endpoint) {
-  auto opened = open(url_of(endpoint), {.create = Create::if_absent, .verification = http::Verification::full});
+  auto opened =
+      open(url_of(endpoint), {.create = Create::if_absent, .verification = http::Verification::full, .tier = {}});
   EXPECT_TRUE(opened) << opened.error().message;
   return std::move(opened).value();
 }

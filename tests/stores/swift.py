@@ -75,9 +75,10 @@ def start(state, tls=False):
     for origin in [f"{scheme}://127.0.0.1:{proxy}", *(f"http://127.0.0.1:{port}" for port in ports)]:
         state.wait(lambda url=f"{origin}/healthcheck": answers(url), "a server of Swift")
     return {
-        "STORES_SWIFT_AUTH": f"{scheme}://127.0.0.1:{proxy}/auth/v1.0",
-        "STORES_SWIFT_USER": "hearth:hearth",
-        "STORES_SWIFT_KEY": "hearth-swift-key",
+        "ST_AUTH": f"{scheme}://127.0.0.1:{proxy}/auth/v1.0",
+        "ST_USER": "hearth:hearth",
+        "ST_KEY": "hearth-swift-key",
+        "STORES_SWIFT_MEMCACHED": memcached,
         "STORES_CA_FILE": state.certificate()[0],
         "STORES_S3_ENDPOINT": f"{scheme}://127.0.0.1:{proxy}",
         "AWS_ACCESS_KEY_ID": "hearth:hearth",

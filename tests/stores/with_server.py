@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs commands beside a real object store: with_server.py ceph|swift|azurite [--state DIR] -- COMMAND… [-- COMMAND…]
+"""Runs commands beside a real object store: with_server.py SERVER [--state DIR] -- COMMAND… [-- COMMAND…]
 
 The server listens on free ports of 127.0.0.1, and the commands find in their environment where, and how to log in
 (STORES_…, and the variables that the store's own tools read). All commands run, one after the other; the exit code is
@@ -38,7 +38,7 @@ def run_all(commands, surroundings):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("server", choices=["ceph", "swift", "azurite"])
+    parser.add_argument("server", choices=["ceph", "swift", "azurite", "gcs"])
     parser.add_argument("--state", help="directory of the server, which is kept")
     end = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
     arguments = parser.parse_args(sys.argv[1:end])

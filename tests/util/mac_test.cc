@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "support/rsa_key.h"
+
 namespace hearth::util {
 namespace {
 
@@ -43,6 +45,21 @@ TEST(Mac, IsBase64BothWays) {
   }
   EXPECT_EQ(from_base64(" Zm9v\r\n\tYmFy ")->size(), 6U);
   for (const char* odd : {"Z", "Zg", "Zg=", "Zm9v!A==", "Zm-_"}) EXPECT_FALSE(from_base64(odd)) << odd;
+  EXPECT_EQ(to_base64url(bytes("\xfb\xff\xfe?")), "-__-Pw");
+}
+
+TEST(Mac, SignsByAnRsaKey) {
+  const support::RsaKey key;
+  const auto signature = sign_rsa_sha256(key.pem(), "message");
+  ASSERT_TRUE(signature) << signature.error().message;
+  EXPECT_TRUE(key.has_signed("message", *signature));
+  EXPECT_FALSE(key.has_signed("massage", *signature));
+  for (const char* bad : {"", "hidden", "-----BEGIN PRIVATE KEY-----\nhidden\n-----END PRIVATE KEY-----\n"}) {
+    const auto refused = sign_rsa_sha256(bad, "message");
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().kind, ErrorKind::denied);
+    EXPECT_EQ(refused.error().message, "the private key is no RSA key in PEM");
+  }
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "store/s3/conditional.h"
 
+#include "store/answers.h"
 #include "store/own_write.h"
 #include "store/s3/documents.h"
 #include "store/s3/errors.h"

@@ -4,6 +4,7 @@
 #include <pugixml.hpp>
 #include <sstream>
 
+#include "store/answers.h"
 #include "util/text.h"
 
 namespace hearth::store::s3 {
@@ -52,12 +53,6 @@ Result<ListedObject> parse_entry(const pugi::xml_node& entry, bool encoded) {
 }
 
 }  // namespace
-
-std::string unquoted(std::string_view etag) {
-  if (etag.size() >= 2 && etag.starts_with('"') && etag.ends_with('"'))
-    return std::string(etag.substr(1, etag.size() - 2));
-  return std::string(etag);
-}
 
 ErrorDocument parse_error(std::string_view text) {
   pugi::xml_document document;

@@ -62,7 +62,4 @@ Result<DeleteFailure> parse_deleted(std::string_view text);
 
 std::string location_document(const std::string& region);
 
-// An ETag without its quotes.
-std::string unquoted(std::string_view etag);
-
 }  // namespace hearth::store::s3

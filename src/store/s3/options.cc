@@ -3,17 +3,10 @@
 #include <algorithm>
 
 #include "store/s3/profile.h"
+#include "store/settings.h"
 
 namespace hearth::store::s3 {
 namespace {
-
-// The first that is not empty.
-std::string first_of(std::initializer_list<std::string> values) {
-  for (const std::string& value : values) {
-    if (!value.empty()) return value;
-  }
-  return {};
-}
 
 Result<std::string> checked_endpoint(std::string endpoint) {
   while (endpoint.ends_with('/')) endpoint.pop_back();
@@ -31,16 +24,6 @@ Result<std::string> checked_endpoint(std::string endpoint) {
 bool fits_into_host(std::string_view bucket) {
   const auto allowed = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
   return bucket.size() >= 3 && bucket.size() <= 63 && std::ranges::all_of(bucket, allowed);
-}
-
-Result<void> read_limits(Parameters& parameters, http::Limits& limits) {
-  const std::optional<std::chrono::milliseconds> connect = TRY(parameters.duration("connect-timeout"));
-  const std::optional<std::chrono::milliseconds> progress = TRY(parameters.duration("progress-timeout"));
-  const std::optional<std::chrono::milliseconds> request = TRY(parameters.duration("request-timeout"));
-  limits.connect = connect.value_or(limits.connect);
-  limits.no_progress = progress.value_or(limits.no_progress);
-  limits.total = request.value_or(limits.total);
-  return {};
 }
 
 Result<void> read_encryption(Parameters& parameters, S3Options& options) {

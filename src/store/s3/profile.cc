@@ -58,11 +58,6 @@ std::string setting(const Profile& profile, const std::string& name) {
   return found == profile.end() ? "" : found->second;
 }
 
-std::string variable(const Environment& environment, const std::string& name) {
-  const auto found = environment.find(name);
-  return found == environment.end() ? "" : found->second;
-}
-
 Result<Profile> read_profile(const Environment& environment, const std::string& name) {
   constexpr std::string_view kDefault = "default";
   std::string profile = name;

@@ -18,6 +18,5 @@ Result<Profile> read_profile(const Environment& environment, const std::string& 
 
 // "" where it is not set.
 std::string setting(const Profile& profile, const std::string& name);
-std::string variable(const Environment& environment, const std::string& name);
 
 }  // namespace hearth::store::s3

@@ -17,16 +17,6 @@ using Found = Result<std::optional<Credentials>>;
 
 constexpr std::uint64_t kLargestToken = 64 << 10;
 
-http::Client quick_client(http::Proxies proxies, std::chrono::milliseconds connect) {
-  return http::Client({.limits = {.connect = connect,
-                                  .no_progress = std::chrono::milliseconds(5'000),
-                                  .total = std::chrono::milliseconds(10'000)},
-                       .proxies = proxies,
-                       .verification = http::Verification::full,
-                       .ca_file = {},
-                       .on_moved = {}});
-}
-
 Found static_keys(std::string access, std::string secret, std::string token) {
   if (access.empty() && secret.empty()) return std::nullopt;
   if (access.empty() || secret.empty()) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "store/answers.h"
 #include "store/body.h"
 #include "store/ranged.h"
 #include "store/s3/documents.h"
@@ -16,29 +17,6 @@ namespace {
 constexpr int kNotFound = 404;
 constexpr int kRangeNotSatisfiable = 416;
 constexpr std::size_t kDeletedAtOnce = 1000;
-
-// The server's clock; a server that does not tell the time has ours.
-StoreTime time_of(const http::Answer& answer) {
-  return http::date_of(answer.headers)
-      .value_or(std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()));
-}
-
-// All but the size, which is that of the answer's content. Some servers round an object's time up to the next second.
-Result<ObjectInfo> info_of(const Key& key, const http::Answer& answer) {
-  const Version version = TRY(version_of(answer));
-  const auto modified = http::parse_date(http::value_of(answer.headers, "Last-Modified"));
-  if (!modified) return fail(ErrorKind::unavailable, "the server named no time of {}", key.text());
-  return ObjectInfo{
-      .key = key, .size = 0, .version = version, .modified = *modified, .now = std::max(time_of(answer), *modified)};
-}
-
-Result<std::uint64_t> content_length(const http::Answer& answer) {
-  const std::string text(http::value_of(answer.headers, "Content-Length"));
-  if (text.empty() || text.find_first_not_of("0123456789") != std::string::npos || text.size() > 18) {
-    return fail(ErrorKind::unavailable, "the server named no size");
-  }
-  return std::stoull(text);
-}
 
 Call with_document(std::string method, Query query, const std::string& document) {
   const auto bytes = std::as_bytes(std::span(document));

@@ -125,12 +125,6 @@ Result<Call> put_call(const std::string& object, const Body& body, ByteRange par
               .payload_hash = sha256.finish().hex()};
 }
 
-Result<Version> version_of(const http::Answer& answer) {
-  Version version{unquoted(http::value_of(answer.headers, "ETag"))};
-  if (version.text.empty()) return fail(ErrorKind::unavailable, "the server named no ETag");
-  return version;
-}
-
 Result<Version> upload_in_parts(Requests& requests, const S3Options& options, const std::string& object,
                                 const Body& body, const std::stop_token& stop) {
   const std::uint64_t size = TRY(body_size(body));
