@@ -138,9 +138,9 @@ TEST_F(SwiftSegments, WhatFailsIsRemoved) {
 
 TEST_F(SwiftSegments, WhatIsStoppedIsRemoved) {
   std::stop_source source;
-  instead_ = [&](const SeenRequest& request) -> std::optional<Reply> {
+  instead_ = [stopping = source](const SeenRequest& request) mutable -> std::optional<Reply> {
     if (request.method != "PUT") return std::nullopt;
-    source.request_stop();
+    stopping.request_stop();
     return Reply{"", support::Then::stall};
   };
   EXPECT_EQ(put(Condition::none(), source.get_token()).error().kind, ErrorKind::cancelled);
