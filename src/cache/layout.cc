@@ -83,15 +83,20 @@ std::optional<Name> Layout::name_of(const store::Key& head) {
   return name;
 }
 
-bool Layout::has_object(const store::Key& key) {
+std::optional<Name> Layout::owner_of(const store::Key& key) {
   constexpr std::size_t kSegments = 7;
   const auto segments = util::split(key.text(), '/');
-  if (segments.size() != kSegments || !segments[3].starts_with("data.")) return false;
+  if (segments.size() != kSegments || !segments[3].starts_with("data.")) return std::nullopt;
   const std::string head =
       fmt::format("{}/{}/{}/HEAD.{}", segments[0], segments[1], segments[2], segments[3].substr(std::strlen("data.")));
   const Result<store::Key> head_key = store::Key::parse(head);
-  const std::optional<Name> name = head_key ? name_of(*head_key) : std::nullopt;
-  return name && of(*name)->parse(key).has_value();
+  std::optional<Name> name = head_key ? name_of(*head_key) : std::nullopt;
+  if (!name || !of(*name)->parse(key)) return std::nullopt;
+  return name;
+}
+
+bool Layout::has_object(const store::Key& key) {
+  return owner_of(key).has_value();
 }
 
 store::Prefix Layout::all() {

@@ -51,6 +51,8 @@ class Layout {
   static std::optional<Name> name_of(const store::Key& head);
   // Whether an object of some cache, HEAD apart, has this key.
   static bool has_object(const store::Key& key);
+  // The cache that this object, HEAD apart, is of. Absent for other keys.
+  static std::optional<Name> owner_of(const store::Key& key);
   // What the objects of all caches have in common; those of builds too.
   static store::Prefix all();
   // What the objects of all caches of one app have in common, HEADs among them. invalid: an empty app, or one too long.

@@ -286,6 +286,7 @@ class Saver {
     const Proposal proposal{.generation = stored->generation,
                             .epoch = head_.seen.head.epoch,
                             .base = generation_ ? generation_->id : restored_,
+                            .cut = head_.seen.head.cut,
                             .damaged = {damaged_.begin(), damaged_.end()}};
     const Result<CommitReport> committed = commit(store_, layout_, head_, proposal, stop_);
     if (!committed) return failure(committed.error());

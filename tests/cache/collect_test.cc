@@ -41,7 +41,7 @@ TEST_F(Collect, WithoutHeadNothingHappens) {
   const ObjectName orphan{sample::id('0'), ObjectKind::pack, sample::id('9'), 0};
   put(orphan, 5);
   memory_.advance(std::chrono::hours(1000));
-  EXPECT_EQ(sweep(memory_, layout_, {})->deleted, 0U);
+  EXPECT_EQ(sweep(memory_, layout_, {})->deleted.objects, 0U);
   EXPECT_TRUE(exists(orphan));
 }
 
@@ -51,14 +51,14 @@ TEST_F(Collect, GarbageGoesToTheTrashFirst) {
   const ObjectName of_old_epoch{sample::id('0'), ObjectKind::manifest, sample::id('9'), 0};
   put(orphan, 5);
   put(of_old_epoch, 5);
-  EXPECT_EQ(sweep(memory_, layout_, {})->trashed, 0U);
+  EXPECT_EQ(sweep(memory_, layout_, {})->trashed.objects, 0U);
   memory_.advance(kUnreferencedAge + std::chrono::seconds(1));
-  EXPECT_EQ(sweep(memory_, layout_, {})->trashed, 2U);
+  EXPECT_EQ(sweep(memory_, layout_, {})->trashed.objects, 2U);
   EXPECT_TRUE(exists(orphan));
   memory_.advance(kGrace);
-  EXPECT_EQ(sweep(memory_, layout_, {})->deleted, 0U);
+  EXPECT_EQ(sweep(memory_, layout_, {})->deleted.objects, 0U);
   memory_.advance(std::chrono::seconds(1));
-  EXPECT_EQ(sweep(memory_, layout_, {})->deleted, 2U);
+  EXPECT_EQ(sweep(memory_, layout_, {})->deleted.objects, 2U);
   EXPECT_FALSE(exists(orphan));
   EXPECT_FALSE(exists(of_old_epoch));
   EXPECT_TRUE(head().trash.empty());
