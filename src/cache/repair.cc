@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <span>
+#include <tuple>
 #include <utility>
 
 #include "cache/block_recovery.h"
@@ -160,6 +162,7 @@ class Repairer {
   Result<void> diagnose(BlockRecovery& recovery) {
     for (Patient& patient : patients_) patient.missing.clear();
     for (const LostBlock& lost : lost_) {
+      if (lost.good) continue;
       const Recovered recovered = TRY(recovery.recover(lost));
       for (const Holder& holder : lost.holders) {
         if (recovered.proved.contains(holder.begin, holder.length)) continue;
