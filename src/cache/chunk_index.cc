@@ -117,6 +117,12 @@ std::expected<ChunkIndex, ChunkIndex::Failure> ChunkIndex::load(store::ObjectSto
   return ChunkIndex(std::move(all));
 }
 
+std::vector<ChunkIndex::Known> ChunkIndex::by_place() const {
+  std::vector<Known> sorted = known_;
+  std::ranges::sort(sorted, {}, [](const Known& known) { return std::pair(known.block, known.offset); });
+  return sorted;
+}
+
 std::optional<Extent> ChunkIndex::find(const util::Digest& digest, std::uint64_t length,
                                        const std::optional<Extent>& preferred) const {
   std::optional<Extent> found;

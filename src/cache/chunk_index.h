@@ -36,13 +36,17 @@ class ChunkIndex {
   std::optional<Extent> find(const util::Digest& digest, std::uint64_t length,
                              const std::optional<Extent>& preferred) const;
 
- private:
+  // A chunk, and where it lies.
   struct Known {
     util::Digest digest;
-    std::uint32_t block = 0;
+    std::uint32_t block = 0;  // index into Manifest::blocks
     std::uint32_t offset = 0;
     std::uint32_t length = 0;
   };
+  // All of them, by block and offset.
+  std::vector<Known> by_place() const;
+
+ private:
   explicit ChunkIndex(std::vector<Known> known);
   static Result<std::vector<Known>> of_inline(const Manifest& manifest);
   static Result<std::vector<Known>> of_pack(store::ObjectStore& store, const store::Key& key, const Manifest& manifest,

@@ -60,7 +60,7 @@ class SweepCount {
  private:
   void add(const Listed& listed, store::StoreTime taken) {
     report_.listed.add(listed.bytes);
-    Amount* kind = nullptr;
+    Stored* kind = nullptr;
     if (deleted_.contains(listed.object)) {
       kind = &report_.deleted;
     } else if (before_.contains(listed.object)) {
@@ -139,7 +139,7 @@ Result<SweepReport> sweep(store::ObjectStore& store, const Layout& layout, Rehea
   Sweep found = TRY(listing(store, layout, stop));
   SweepReport report;
   for (const Listed& listed : found.objects) report.listed.add(listed.bytes);
-  Amount deleted_before;  // by attempts whose HEAD was not taken
+  Stored deleted_before;  // by attempts whose HEAD was not taken
   const Transition transition = [&](const Seen& seen) -> Result<std::optional<Head>> {
     if (found.objects.empty()) found.taken = seen.now;
     found.gone = TRY(confirmed_absent(store, layout, unlisted(seen.head, found.objects), stop));
@@ -151,7 +151,7 @@ Result<SweepReport> sweep(store::ObjectStore& store, const Layout& layout, Rehea
     // What was just deleted may be in the listing still; it is garbage no more.
     std::erase_if(rest.objects, [&](const Listed& listed) { return deleted.contains(listed.object); });
     Head head = swept(left, rest);
-    const Amount listed = report.listed;
+    const Stored listed = report.listed;
     report = SweepCount(left, found, deleted, head).report();
     report.listed = listed;
     report.deleted.objects += deleted_before.objects;

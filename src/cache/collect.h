@@ -17,25 +17,13 @@ namespace hearth::cache {
 // yes: only tells what would be done, and changes nothing.
 enum class Rehearse { no, yes };
 
-// Objects, and what they take in the store.
-struct Amount {
-  std::uint64_t objects = 0;
-  std::uint64_t bytes = 0;
-
-  void add(std::uint64_t size) {
-    ++objects;
-    bytes += size;
-  }
-  bool operator==(const Amount&) const = default;
-};
-
 struct SweepReport {
-  Amount listed;   // all but HEAD
-  Amount deleted;  // had been in the trash for long enough
-  Amount trashed;  // moved to the trash now
-  Amount waiting;  // in the trash, but not for long enough; what was moved now does not count
-  Amount young;    // named by nobody, but maybe of a save that is at work
-  Amount left;     // beyond what one sweep moves
+  Stored listed;   // all but HEAD
+  Stored deleted;  // had been in the trash for long enough
+  Stored trashed;  // moved to the trash now
+  Stored waiting;  // in the trash, but not for long enough; what was moved now does not count
+  Stored young;    // named by nobody, but maybe of a save that is at work
+  Stored left;     // beyond what one sweep moves
   std::uint64_t bad = 0;  // named, but missing or of a wrong size; newly found
 };
 
@@ -62,7 +50,7 @@ Result<std::optional<PurgeReport>> purge_unless_saved(store::ObjectStore& store,
 struct StoredCache {
   Name name;
   bool has_head = false;  // else it was purged from outside, and this is what is left
-  Amount objects;         // HEAD among them
+  Stored objects;         // HEAD among them
 };
 
 // All caches of the app that any object is left of, in the order of their names. All their objects are listed.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "cache/manifest_store.h"
 #include "util/text.h"
 
 namespace hearth::cache {
@@ -63,6 +64,7 @@ Result<const Generation*> choose_generation(const Head& head, std::string_view w
     return fail(ErrorKind::not_found, "there is no generation {}{}", which,
                 aside == head.aside.end() ? "" : " in force: it was rolled back");
   }
+  if (head.generations.empty()) return fail(ErrorKind::not_found, "the cache is empty");
   std::size_t number = 0;
   const auto [end, error] = std::from_chars(which.data(), which.data() + which.size(), number);
   if (error != std::errc() || end != which.data() + which.size()) {
@@ -75,6 +77,46 @@ Result<const Generation*> choose_generation(const Head& head, std::string_view w
                 head.generations.size());
   }
   return &head.generations[number];
+}
+
+Result<OpenedGeneration> open_generation(store::ObjectStore& store, const Layout& layout, const Head& head,
+                                         const Generation& generation, const std::stop_token& stop) {
+  std::expected<LoadedManifest, LoadFailure> loaded = load_manifest(store, layout, head, generation, stop);
+  if (loaded) return OpenedGeneration{head.epoch, generation, std::move(loaded->manifest)};
+  Error error = std::move(loaded).error().error;
+  // That an object is missing is not the same as that there is no cache.
+  if (error.kind == ErrorKind::not_found) error.kind = ErrorKind::corrupt;
+  return std::unexpected(std::move(error));
+}
+
+Result<OpenedGeneration> open_generation(store::ObjectStore& store, const Layout& layout, std::string_view which,
+                                         const std::stop_token& stop) {
+  const auto attempt = [&]() -> Result<OpenedGeneration> {
+    const HeadRead read = TRY(read_usable_head(store, layout, stop));
+    const Head& head = read.seen.head;
+    return open_generation(store, layout, head, *TRY(choose_generation(head, which, Among::in_force_and_aside)), stop);
+  };
+  Result<OpenedGeneration> opened = attempt();
+  // What is missing may have been dropped and collected since HEAD was read; a second look tells.
+  return opened || opened.error().kind != ErrorKind::corrupt ? std::move(opened) : attempt();
+}
+
+std::string_view entry_path(std::string_view path) {
+  while (path.starts_with("./")) path.remove_prefix(2);
+  while (path.ends_with('/')) path.remove_suffix(1);
+  return path == "." ? "" : path;
+}
+
+Entry resolved(const Manifest& manifest, const Entry& entry) {
+  if (entry.kind != EntryKind::hard_link) return entry;
+  // A manifest that was decoded has it.
+  return manifest.entries[manifest.entries.find(entry.target).value()];
+}
+
+TreeSize size_of(const Manifest& manifest) {
+  TreeSize size{.entries = manifest.entries.size(), .bytes = 0};
+  for (std::size_t index = 0; index < manifest.entries.size(); ++index) size.bytes += manifest.entries[index].size;
+  return size;
 }
 
 }  // namespace hearth::cache

@@ -91,12 +91,7 @@ std::optional<Name> Layout::owner_of(const store::Key& key) {
       fmt::format("{}/{}/{}/HEAD.{}", segments[0], segments[1], segments[2], segments[3].substr(std::strlen("data.")));
   const Result<store::Key> head_key = store::Key::parse(head);
   std::optional<Name> name = head_key ? name_of(*head_key) : std::nullopt;
-  if (!name || !of(*name)->parse(key)) return std::nullopt;
-  return name;
-}
-
-bool Layout::has_object(const store::Key& key) {
-  return owner_of(key).has_value();
+  return name && of(*name)->parse(key) ? name : std::nullopt;
 }
 
 store::Prefix Layout::all() {

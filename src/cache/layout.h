@@ -39,6 +39,18 @@ struct ObjectName {
   static std::optional<ObjectName> parse(std::string_view text);
 };
 
+// Objects, and what they take in the store.
+struct Stored {
+  std::uint64_t objects = 0;
+  std::uint64_t bytes = 0;
+
+  void add(std::uint64_t size) {
+    ++objects;
+    bytes += size;
+  }
+  bool operator==(const Stored&) const = default;
+};
+
 // Where one cache lies in its store. Immutable.
 class Layout {
  public:
@@ -49,10 +61,10 @@ class Layout {
   const store::Key& head() const { return head_; }
   // Undoes head(), of any cache. Absent for other keys.
   static std::optional<Name> name_of(const store::Key& head);
-  // Whether an object of some cache, HEAD apart, has this key.
-  static bool has_object(const store::Key& key);
-  // The cache that this object, HEAD apart, is of. Absent for other keys.
+  // The cache that an object with this key belongs to, HEAD apart. Absent for other keys.
   static std::optional<Name> owner_of(const store::Key& key);
+  // Whether an object of some cache, HEAD apart, has this key.
+  static bool has_object(const store::Key& key) { return owner_of(key).has_value(); }
   // What the objects of all caches have in common; those of builds too.
   static store::Prefix all();
   // What the objects of all caches of one app have in common, HEADs among them. invalid: an empty app, or one too long.

@@ -27,7 +27,7 @@ struct RepairReport {
   std::vector<DamagedObject> damaged_objects;  // that were found; sorted
   std::vector<MendedGeneration> mended;
   std::vector<DamagedGeneration> left;  // of these, `files` are those whose content the directory does not have
-  Amount uploaded;                      // without HEAD
+  Stored uploaded;                      // without HEAD
 };
 
 // Each generation, in force or aside, of which content is damaged or missing, or that HEAD calls bad, is replaced by

@@ -18,16 +18,6 @@ namespace hearth::cli {
 
 namespace {
 
-bool is_meant(const CacheTarget& target, const cache::Name& name) {
-  return (target.stack.empty() || name.stack == target.stack) && (target.arch.empty() || name.arch == target.arch);
-}
-
-std::string missing(const CacheTarget& target, const store::ObjectStore& store) {
-  const std::string of_stack = target.stack.empty() ? "" : fmt::format(" for the stack {}", target.stack);
-  const std::string of_arch = target.arch.empty() ? "" : fmt::format(" for {}", target.arch);
-  return fmt::format("{} has no cache{}{} in {}", target.app, of_stack, of_arch, store.description());
-}
-
 // A line of the terminal, without its end; "" at the end of input and after a signal.
 std::string ask(std::string_view question, const Session& session) {
   constexpr int kPatience = 100;  // milliseconds until a signal is looked for
@@ -54,11 +44,28 @@ void say_json(const nlohmann::json& answer) {
   say(answer.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
+nlohmann::json answer_about(const cache::Name& name) {
+  return {{"version", 1}, {"app", name.app}, {"stack", name.stack}, {"arch", name.arch}};
+}
+
+std::string title(const cache::Name& name) {
+  return fmt::format("{} ({}, {})", name.app, name.stack, name.arch);
+}
+
+bool is_meant(const CacheTarget& target, const cache::Name& name) {
+  return (target.stack.empty() || name.stack == target.stack) && (target.arch.empty() || name.arch == target.arch);
+}
+
 std::string plural(std::uint64_t count, std::string_view noun) {
   return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
 
 void add_cache_target(CLI::App& command, Options& options, CacheTarget& target, Apps apps) {
+  add_cache_location(command, options, target, apps);
+  add_format(options, target.format);
+}
+
+void add_cache_location(CLI::App& command, Options& options, CacheTarget& target, Apps apps) {
   target.apps = apps;
   command.add_option("APP", target.app, apps == Apps::any ? "The app (default: all)" : "The app");
   if (apps == Apps::one_or_all) options.flag("--all", target.all, "All caches of the store");
@@ -67,7 +74,6 @@ void add_cache_target(CLI::App& command, Options& options, CacheTarget& target, 
       ->type_name("NAME");
   options.text("--arch", target.arch, "Only the cache of this architecture (default: whichever there is)")
       ->type_name("NAME");
-  add_format(options, target.format);
 }
 
 void check_cache_target(const CLI::App& command, const CacheTarget& target) {
@@ -82,6 +88,13 @@ void check_cache_target(const CLI::App& command, const CacheTarget& target) {
   if (!named) throw UsageError(named.error().message);
 }
 
+Error no_cache(const CacheTarget& target, const store::ObjectStore& store) {
+  const std::string of_stack = target.stack.empty() ? "" : fmt::format(" for the stack {}", target.stack);
+  const std::string of_arch = target.arch.empty() ? "" : fmt::format(" for {}", target.arch);
+  return {ErrorKind::not_found,
+          fmt::format("{} has no cache{}{} in {}", target.app, of_stack, of_arch, store.description())};
+}
+
 Result<FoundCaches> find_caches(const CacheTarget& target, const Session& session) {
   FoundCaches found;
   found.opened = TRY(open_store(target.store));
@@ -90,7 +103,7 @@ Result<FoundCaches> find_caches(const CacheTarget& target, const Session& sessio
   found.names = TRY(target.app.empty() ? cache::find_caches(store, stop) : cache::find_caches(store, target.app, stop));
   std::erase_if(found.names, [&](const cache::Name& name) { return !is_meant(target, name); });
   if (found.names.empty() && !target.app.empty()) {
-    return fail(ErrorKind::not_found, "{}", missing(target, store));
+    return std::unexpected(no_cache(target, store));
   }
   return found;
 }

@@ -23,6 +23,13 @@ void add_format(Options& options, Format& format);
 // One JSON document on stdout; bytes of paths that are no UTF-8 become U+FFFD.
 void say_json(const nlohmann::json& answer);
 
+// What every answer about one cache begins with: version (1), app, stack and arch.
+nlohmann::json answer_about(const cache::Name& name);
+// "blog (heroku-24, amd64)".
+std::string title(const cache::Name& name);
+// How stacks and architectures are chosen by the flags.
+bool is_meant(const CacheTarget& target, const cache::Name& name);
+
 // "1 object", "2 objects".
 std::string plural(std::uint64_t count, std::string_view noun);
 
@@ -44,7 +51,9 @@ struct CacheTarget {
   Format format = Format::text;
 };
 
-// APP (and --all), --stack, --arch, --store with what belongs to it, and --format.
+// APP (and --all), --stack, --arch, and --store with what belongs to it: for commands whose answer is bytes.
+void add_cache_location(CLI::App& command, Options& options, CacheTarget& target, Apps apps);
+// The same and --format.
 void add_cache_target(CLI::App& command, Options& options, CacheTarget& target, Apps apps);
 // UsageError where APP is missing, too much, or no name of an app.
 void check_cache_target(const CLI::App& command, const CacheTarget& target);
@@ -68,6 +77,9 @@ void run_on_caches(CLI::App& command, Invocation& invocation, const std::shared_
                    const std::shared_ptr<Options>& options, Execute execute) {
   run_on_caches(command, invocation, flags, options, execute, [](Flags& /*flags*/) {});
 }
+
+// not_found: APP has none such in this store.
+Error no_cache(const CacheTarget& target, const store::ObjectStore& store);
 
 // The store, and the caches that are meant.
 struct FoundCaches {

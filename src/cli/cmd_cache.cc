@@ -195,6 +195,12 @@ void define_cache(CLI::App& root, Invocation& invocation) {
   restore_options->flag("--replace", restore_flags->replace,
                         "Replace DIR even if it was not restored or saved by hearth");
 
+  define_cache_ls(*command, invocation);
+  define_cache_show(*command, invocation);
+  define_cache_du(*command, invocation);
+  define_cache_diff(*command, invocation);
+  define_cache_cat(*command, invocation);
+  define_cache_archive(*command, invocation);
   define_cache_verify(*command, invocation);
 }
 

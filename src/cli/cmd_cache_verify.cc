@@ -28,10 +28,6 @@ struct VerifyFlags : CacheTarget {
   std::uint32_t threads = 0;
 };
 
-std::string title(const cache::Name& name) {
-  return fmt::format("{} ({}, {})", name.app, name.stack, name.arch);
-}
-
 void show(const cache::Name& name, const cache::VerifyReport& report) {
   switch (report.outcome) {
     case cache::VerifyOutcome::sound:

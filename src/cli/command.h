@@ -44,6 +44,12 @@ void define_build(CLI::App& root, Invocation& invocation);
 void define_test(CLI::App& root, Invocation& invocation);
 void define_run(CLI::App& root, Invocation& invocation);
 void define_cache(CLI::App& root, Invocation& invocation);
+void define_cache_archive(CLI::App& cache, Invocation& invocation);
+void define_cache_cat(CLI::App& cache, Invocation& invocation);
+void define_cache_diff(CLI::App& cache, Invocation& invocation);
+void define_cache_du(CLI::App& cache, Invocation& invocation);
+void define_cache_ls(CLI::App& cache, Invocation& invocation);
+void define_cache_show(CLI::App& cache, Invocation& invocation);
 void define_cache_verify(CLI::App& cache, Invocation& invocation);
 void define_store(CLI::App& root, Invocation& invocation);
 

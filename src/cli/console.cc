@@ -9,16 +9,12 @@
 
 namespace hearth::cli {
 
-namespace {
-
 bool wants_colours(int fd, const Environment& environment) {
   const auto no_color = environment.find("NO_COLOR");
   if (no_color != environment.end() && !no_color->second.empty()) return false;
   const auto term = environment.find("TERM");
   return ::isatty(fd) != 0 && term != environment.end() && term->second != "dumb";
 }
-
-}  // namespace
 
 void complain(const std::string& message) {
   // stderr is the last resort; where it is closed there is nobody to tell.

@@ -8,6 +8,10 @@
 
 namespace hearth::cli {
 
+// Whether to write in colours to this descriptor: it is a terminal, and neither NO_COLOR (no-color.org) nor TERM=dumb
+// says otherwise.
+bool wants_colours(int fd, const Environment& environment);
+
 // A console whose log goes to `log_fd` (1 or 2) and whose diagnostics go to stderr. Colours and '\r' progress only
 // where that is a terminal; no colours with NO_COLOR (no-color.org) or TERM=dumb. Once the reader has gone away
 // (EPIPE) the rest is dropped, and the build goes on.

@@ -39,7 +39,7 @@ class FirstError {
 Result<Bytes> compress(const Bytes& plain, int level) {
   const std::unique_ptr<libdeflate_compressor, decltype(&::libdeflate_free_compressor)> compressor(
       ::libdeflate_alloc_compressor(level), &::libdeflate_free_compressor);
-  if (!compressor) return fail(ErrorKind::io, "no memory for the compression of the slug");
+  if (!compressor) return fail(ErrorKind::io, "no memory to compress");
   Bytes packed(::libdeflate_gzip_compress_bound(compressor.get(), plain.size()));
   packed.resize(::libdeflate_gzip_compress(compressor.get(), plain.data(), plain.size(), packed.data(), packed.size()));
   return packed;
@@ -49,7 +49,7 @@ Result<Bytes> compress(const Bytes& plain, int level) {
 Bytes next_plain(const ReadBytes& read, FirstError& error, const std::stop_token& stop) {
   if (error.get()) return {};
   if (stop.stop_requested()) {
-    error.set({ErrorKind::cancelled, "stopped while writing the slug"});
+    error.set({ErrorKind::cancelled, "stopped while compressing"});
     return {};
   }
   Bytes plain(kMember);
@@ -70,7 +70,7 @@ Result<Compressed> gzip(const ReadBytes& read, const util::Fd& out, const GzipOp
   Compressed done;
   util::Sha256 hasher;
   const auto write = [&](const Bytes& packed) -> Result<void> {
-    TRY(within("writing the slug", util::write_full(out.get(), packed)));
+    TRY(within("writing what was compressed", util::write_full(out.get(), packed)));
     hasher.update(packed);
     done.bytes += packed.size();
     return {};

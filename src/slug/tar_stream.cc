@@ -69,7 +69,7 @@ Result<void> TarStream::next_member() {
   pending_done_ = 0;
   const std::optional<WalkEntry> entry = TRY(walk_.next());
   if (!entry) {
-    pending_.assign(kEndMarker, '\0');
+    pending_.assign(util::kEndMarker, '\0');
     ended_ = true;
     return {};
   }
@@ -78,25 +78,25 @@ Result<void> TarStream::next_member() {
     walk_.skip_content();
     return {};
   }
-  const Member member = TRY(describe(*entry));
-  pending_ = gnu_header(member);
+  const util::Member member = TRY(describe(*entry));
+  pending_ = util::gnu_header(member);
   ++members_;
   return {};
 }
 
-Result<Member> TarStream::describe(const WalkEntry& entry) {
-  Member member;
+Result<util::Member> TarStream::describe(const WalkEntry& entry) {
+  util::Member member;
   member.name = "./" + entry.path;
   member.mode = entry.status.st_mode & kKeptModeBits;
   member.mtime = entry.status.st_mtim.tv_sec;
   member.owner = owner_;
   if (S_ISDIR(entry.status.st_mode)) {
-    member.type = MemberType::directory;
+    member.type = util::MemberType::directory;
     member.name += '/';
     return member;
   }
   if (S_ISLNK(entry.status.st_mode)) {
-    member.type = MemberType::symlink;
+    member.type = util::MemberType::symlink;
     member.target = TRY(link_target(entry));
     member.mode = 0777;
     return member;
@@ -104,7 +104,7 @@ Result<Member> TarStream::describe(const WalkEntry& entry) {
   if (entry.status.st_nlink > 1) {
     const auto [first, is_new] = linked_.try_emplace({entry.status.st_dev, entry.status.st_ino}, member.name);
     if (!is_new) {
-      member.type = MemberType::hard_link;
+      member.type = util::MemberType::hard_link;
       member.target = first->second;
       return member;
     }
@@ -141,7 +141,7 @@ Result<void> TarStream::close_content() {
   if (::fstat(content_.get(), &now) != 0) return fail_errno(errno, content_path_);
   if (!same_content(now, content_status_)) return changed(content_path_);
   content_.close();
-  pending_.assign(padding_after(static_cast<std::uint64_t>(now.st_size)), '\0');
+  pending_.assign(util::padding_after(static_cast<std::uint64_t>(now.st_size)), '\0');
   pending_done_ = 0;
   return {};
 }

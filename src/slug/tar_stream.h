@@ -11,10 +11,10 @@
 #include <string>
 #include <utility>
 
-#include "slug/gnu_tar.h"
 #include "slug/tree_walk.h"
 #include "util/error.h"
 #include "util/file.h"
+#include "util/gnu_tar.h"
 
 namespace hearth::slug {
 
@@ -33,7 +33,7 @@ class TarStream {
 
   Result<std::size_t> read_some(std::span<std::byte> into);
   Result<void> next_member();
-  Result<Member> describe(const WalkEntry& entry);
+  Result<util::Member> describe(const WalkEntry& entry);
   Result<void> open_content(const WalkEntry& entry);
   Result<std::size_t> read_content(std::span<std::byte> into);
   Result<void> close_content();

@@ -177,16 +177,21 @@ std::string nearest(std::string_view word, std::span<const std::string> candidat
   return best;
 }
 
-std::string shown(std::string_view bytes) {
-  constexpr std::size_t kMost = 200;
+std::string printable(std::string_view bytes) {
   std::string text;
-  for (const char c : bytes.substr(0, kMost)) {
+  for (const char c : bytes) {
     if (c >= ' ' && c <= '~') {
       text += c;
     } else {
       text += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
     }
   }
+  return text;
+}
+
+std::string shown(std::string_view bytes) {
+  constexpr std::size_t kMost = 200;
+  std::string text = printable(bytes.substr(0, kMost));
   if (bytes.size() > kMost) text += "...";
   return text;
 }

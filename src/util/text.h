@@ -32,7 +32,9 @@ Result<std::uint64_t> parse_size(std::string_view text);
 // The candidate with the smallest edit distance, or "" where none is near enough to be what was meant.
 std::string nearest(std::string_view word, std::span<const std::string> candidates);
 
-// Any bytes in printable ASCII and of bounded length, for messages.
+// Any bytes in printable ASCII: what is none, and no space, as "\xNN".
+std::string printable(std::string_view text);
+// The same of bounded length, for messages.
 std::string shown(std::string_view text);
 
 std::vector<std::string_view> split(std::string_view text, char separator);

@@ -70,7 +70,10 @@ class Unpacking {
     const std::string path = TRY(checked_path(entry.path));
     if (entry.type == TarEntryType::device) return fail(ErrorKind::invalid, "a device node");
     if (path.empty()) {
-      if (entry.type == TarEntryType::directory) return {};
+      if (entry.type == TarEntryType::directory) {
+        done_.top = {.mode = entry.mode & kKeptModeBits, .mtime = mtime_of(entry)};
+        return {};
+      }
       return fail(ErrorKind::invalid, "something other than a directory in place of the whole tree");
     }
     if (entry.type == TarEntryType::fifo || left_out(path)) return {};

@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <ctime>
 #include <filesystem>
 #include <functional>
 #include <optional>
@@ -34,6 +35,12 @@ struct UnpackOptions {
 struct Unpacked {
   std::uint64_t entries = 0;  // written
   std::uint64_t bytes = 0;    // of the files' contents, holes included
+  // What the archive says of the directory itself ("./"), which is not applied to it.
+  struct Top {
+    mode_t mode = 0;  // without setuid and setgid
+    std::optional<timespec> mtime;
+  };
+  std::optional<Top> top;
 };
 
 // Unpacks a tar (plain, gzip, zstd, xz, bzip2: recognised by content) from `source` into the existing empty directory.

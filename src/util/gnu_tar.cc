@@ -1,4 +1,4 @@
-#include "slug/gnu_tar.h"
+#include "util/gnu_tar.h"
 
 #include <fmt/format.h>
 
@@ -6,12 +6,13 @@
 #include <array>
 #include <string_view>
 
-namespace hearth::slug {
+namespace hearth::util {
 
 namespace {
 
 constexpr std::size_t kNameField = 100;
 constexpr std::string_view kLongRecord = "././@LongLink";
+constexpr std::string_view kTimeRecord = "././@PaxHeader";
 
 // Offsets and widths of the fields, as GNU tar's header lays them out.
 struct Field {
@@ -59,24 +60,43 @@ class Header {
   std::array<char, kTarBlock> bytes_{};
 };
 
-std::string long_record(char type, const std::string& value) {
+// A member that says something of the next one.
+std::string record(char type, std::string_view name, const std::string& value) {
   Header header;
-  header.text(kName, kLongRecord);
+  header.text(kName, name);
   header.number(kMode, 0);
   header.number(kUid, 0);
   header.number(kGid, 0);
-  header.number(kSize, static_cast<std::int64_t>(value.size() + 1));
+  header.number(kSize, static_cast<std::int64_t>(value.size()));
   header.number(kMtime, 0);
   header.text(kType, std::string_view(&type, 1));
-  std::string record = header.finish() + value;
-  record.append(1 + padding_after(value.size() + 1), '\0');
-  return record;
+  std::string bytes = header.finish() + value;
+  bytes.append(padding_after(value.size()), '\0');
+  return bytes;
+}
+
+std::string long_record(char type, const std::string& value) {
+  return record(type, kLongRecord, value + '\0');
+}
+
+// "<length> mtime=<seconds>\n"; the length counts its own digits.
+std::string time_record(std::int64_t seconds, std::uint32_t nanoseconds) {
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  // A time before 1970 is that many seconds after an earlier one: -0.25 is -1 and 750,000,000.
+  const bool negative = seconds < 0;
+  const std::int64_t whole = negative ? -(seconds + 1) : seconds;
+  const std::int64_t rest = negative ? kSecond - nanoseconds : nanoseconds;
+  const std::string body = fmt::format(" mtime={}{}.{:09}\n", negative ? "-" : "", whole, rest);
+  std::size_t length = body.size() + 1;
+  while (std::to_string(length).size() + body.size() != length) ++length;
+  return record('x', kTimeRecord, std::to_string(length) + body);
 }
 
 }  // namespace
 
 std::string gnu_header(const Member& member) {
   std::string blocks;
+  if (member.nanoseconds != 0) blocks += time_record(member.mtime, member.nanoseconds);
   if (member.target.size() > kNameField) blocks += long_record('K', member.target);
   if (member.name.size() > kNameField) blocks += long_record('L', member.name);
   Header header;
@@ -92,4 +112,4 @@ std::string gnu_header(const Member& member) {
   return blocks + header.finish();
 }
 
-}  // namespace hearth::slug
+}  // namespace hearth::util
