@@ -74,8 +74,7 @@ class PathPurge {
     const auto named = named_objects(head);
     for (const auto& [object, bytes] : named_objects(seen.head)) {
       if (named.contains(object)) continue;
-      ++report_.trashed;
-      report_.trashed_bytes += bytes;
+      report_.trashed.add(bytes);
     }
     return head;
   }
@@ -113,7 +112,7 @@ class PathPurge {
     StoredManifest stored =
         TRY(store_manifest(store_, layout_, seen, new_id(), rewrite(newest_->manifest, rewriting),
                            DeltaBase{newest_->generation, newest_->manifest}, stop_));
-    stored.generation.saved = newest_->generation.saved;
+    stored.generation = in_place_of(newest_->generation, std::move(stored.generation));
     return stored;
   }
 

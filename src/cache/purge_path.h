@@ -31,8 +31,7 @@ struct PathPurgeReport {
   std::vector<std::string> paths;          // what was chosen in the newest one, without what lies in chosen directories
   std::vector<DroppedGeneration> dropped;  // newest first, the one that is replaced among them, those aside at the end
   // Objects that nobody needs any more, which are deleted when the grace is over. Not told by a rehearsal.
-  std::uint64_t trashed = 0;
-  std::uint64_t trashed_bytes = 0;
+  Stored trashed;
   std::uint64_t uploaded_bytes = 0;
 };
 

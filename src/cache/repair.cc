@@ -234,7 +234,7 @@ class Repairer {
     };
     StoredManifest stored = TRY(store_manifest(store_, layout_, seen_, new_id(), rewrite(patient.manifest, rewriting),
                                                DeltaBase{patient.generation, patient.manifest}, stop_));
-    stored.generation.saved = patient.generation.saved;
+    stored.generation = in_place_of(patient.generation, std::move(stored.generation));
     report_.uploaded.add(stored.bytes);
     report_.mended.push_back({patient.generation.id, stored.generation.id});
     fates_.emplace(patient.generation.id, std::move(stored.generation));

@@ -202,6 +202,11 @@ void define_cache(CLI::App& root, Invocation& invocation) {
   define_cache_cat(*command, invocation);
   define_cache_archive(*command, invocation);
   define_cache_verify(*command, invocation);
+  define_cache_rollback(*command, invocation);
+  define_cache_pins(*command, invocation);
+  define_cache_purge(*command, invocation);
+  define_cache_gc(*command, invocation);
+  define_cache_expire(*command, invocation);
 }
 
 }  // namespace hearth::cli
