@@ -52,8 +52,8 @@ class Rewriter {
         if (extent.block != kHole) used[rewriting_.place(extent).block] = true;
       }
     }
+    const std::vector<std::uint32_t> packs = number_packs(used);
     numbers_.assign(used.size(), kUnused);
-    std::vector<std::uint32_t> packs(rewriting_.packs.size(), kUnused);
     for (std::size_t index = 0; index < used.size(); ++index) {
       if (!used[index]) continue;
       Block block = rewriting_.blocks[index];
@@ -62,16 +62,25 @@ class Rewriter {
         block.offset = result_.inline_bytes.size();
         result_.inline_bytes.insert(result_.inline_bytes.end(), begin, begin + block.stored_bytes);
       } else {
-        std::uint32_t& number = packs[block.pack];
-        if (number == kUnused) {
-          number = static_cast<std::uint32_t>(result_.packs.size());
-          result_.packs.push_back(rewriting_.packs[block.pack]);
-        }
-        block.pack = number;
+        block.pack = packs[block.pack];
       }
       numbers_[index] = static_cast<std::uint32_t>(result_.blocks.size());
       result_.blocks.push_back(block);
     }
+  }
+
+  std::vector<std::uint32_t> number_packs(const std::vector<bool>& used_blocks) {
+    std::vector<std::uint32_t> numbers(rewriting_.packs.size(), kUnused);
+    for (std::size_t index = 0; index < used_blocks.size(); ++index) {
+      const std::uint32_t pack = rewriting_.blocks[index].pack;
+      if (used_blocks[index] && pack != kInline) numbers[pack] = 0;
+    }
+    for (std::size_t index = 0; index < numbers.size(); ++index) {
+      if (numbers[index] == kUnused) continue;
+      numbers[index] = static_cast<std::uint32_t>(result_.packs.size());
+      result_.packs.push_back(rewriting_.packs[index]);
+    }
+    return numbers;
   }
 
   void add(std::size_t index) {

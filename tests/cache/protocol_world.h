@@ -28,6 +28,8 @@ enum class Step {
   purge_read,
   purge_put,
   purge_delete,
+  cut_read,
+  cut_put,
   rollback_read,
   rollback_put,
   restore_read,
@@ -69,6 +71,7 @@ struct World {
   int jumps = 0;
   int faults = 0;
   int epochs = 0;
+  int cuts = 0;
   std::vector<Process> processes;
   std::vector<Message> flight;
   std::set<std::string> dead;         // saves that began before a purge
@@ -145,7 +148,7 @@ class KeyWriter {
   }
 
   void add(const Seen& seen, store::StoreTime now) {
-    put('H', seen.head.epoch, age(seen.written, now));
+    put('H', seen.head.epoch, seen.head.cut, age(seen.written, now));
     for (const Generation& generation : seen.head.generations) put('g', generation.id);
     for (const Generation& generation : seen.head.aside) put('a', generation.id);
     for (const Trashed& trashed : seen.head.trash) {
@@ -161,7 +164,7 @@ class KeyWriter {
         process.opened_version == process.version, process.opened_version == world_.version);
     put('c', age(process.began, {}), age(process.seen.now, {}));
     add(process.seen, process.seen.now);
-    put('p', process.proposal.epoch, process.proposal.base);
+    put('p', process.proposal.epoch, process.proposal.base, process.proposal.cut);
     for (const Listed& listed : process.sweep.objects) {
       put('l', listed.object, process.sweep.taken - listed.modified > kUnreferencedAge);
     }
