@@ -102,8 +102,9 @@ class Trimmer {
   std::uint32_t unused_for(std::uint32_t index) {
     const FoundEntry entry = found_[index];
     if (was_read(entry)) return 0;
-    return static_cast<std::uint32_t>(
-        std::ranges::count_if(request_.kept, [&](const Manifest& manifest) { return has(manifest, entry); }));
+    auto builds = static_cast<std::uint32_t>(request_.kept.size());
+    while (builds > 0 && !has(request_.kept[builds - 1], entry)) --builds;
+    return builds;
   }
 
   bool was_read(const FoundEntry& entry) {
