@@ -163,6 +163,9 @@ class Comparison {
 
   std::optional<Change> change_of(const Entry& before, const Entry& after) const {
     if (is_file(before) != is_file(after) || (!is_file(before) && before.kind != after.kind)) return Change::type;
+    // Another name of the same file: what changed of that is told there.
+    const bool both_names = before.kind == EntryKind::hard_link && after.kind == EntryKind::hard_link;
+    if (both_names && before.target == after.target) return std::nullopt;
     const Entry old_file = resolved(older_, before);
     const Entry new_file = resolved(newer_, after);
     if (is_file(before) && !same_content(old_file, new_file)) return Change::content;

@@ -16,7 +16,7 @@
 
 namespace hearth::cache {
 
-// What is different about an entry; of several the first.
+// What is different about an entry; of several the first. Of a file with several names the first name tells.
 enum class Change {
   added,
   removed,

@@ -94,7 +94,8 @@ Result<OpenedGeneration> open_generation(store::ObjectStore& store, const Layout
   const auto attempt = [&]() -> Result<OpenedGeneration> {
     const HeadRead read = TRY(read_usable_head(store, layout, stop));
     const Head& head = read.seen.head;
-    return open_generation(store, layout, head, *TRY(choose_generation(head, which, Among::in_force_and_aside)), stop);
+    const Generation* generation = TRY(choose_generation(head, which, Among::in_force_and_aside));
+    return open_generation(store, layout, head, *generation, stop);
   };
   Result<OpenedGeneration> opened = attempt();
   // What is missing may have been dropped and collected since HEAD was read; a second look tells.

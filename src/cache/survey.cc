@@ -144,7 +144,7 @@ Result<std::vector<CacheSummary>> survey(store::ObjectStore& store, std::string_
     summaries.back().stored.add(info.size);
     return {};
   };
-  const store::Prefix prefix = app.empty() ? Layout::all() : TRY(Layout::caches_of(app));
+  const store::Prefix prefix = TRY(app.empty() ? Result<store::Prefix>(Layout::all()) : Layout::caches_of(app));
   TRY(store.list(prefix, visit, stop));
   std::atomic<std::size_t> next = 0;
   const auto work = [&](const std::stop_token& token) -> Result<void> {

@@ -81,12 +81,7 @@ std::string long_record(char type, const std::string& value) {
 
 // "<length> mtime=<seconds>\n"; the length counts its own digits.
 std::string time_record(std::int64_t seconds, std::uint32_t nanoseconds) {
-  constexpr std::int64_t kSecond = 1'000'000'000;
-  // A time before 1970 is that many seconds after an earlier one: -0.25 is -1 and 750,000,000.
-  const bool negative = seconds < 0;
-  const std::int64_t whole = negative ? -(seconds + 1) : seconds;
-  const std::int64_t rest = negative ? kSecond - nanoseconds : nanoseconds;
-  const std::string body = fmt::format(" mtime={}{}.{:09}\n", negative ? "-" : "", whole, rest);
+  const std::string body = fmt::format(" mtime={}.{:09}\n", seconds, nanoseconds);
   std::size_t length = body.size() + 1;
   while (std::to_string(length).size() + body.size() != length) ++length;
   return record('x', kTimeRecord, std::to_string(length) + body);
@@ -96,7 +91,7 @@ std::string time_record(std::int64_t seconds, std::uint32_t nanoseconds) {
 
 std::string gnu_header(const Member& member) {
   std::string blocks;
-  if (member.nanoseconds != 0) blocks += time_record(member.mtime, member.nanoseconds);
+  if (member.nanoseconds != 0 && member.mtime >= 0) blocks += time_record(member.mtime, member.nanoseconds);
   if (member.target.size() > kNameField) blocks += long_record('K', member.target);
   if (member.name.size() > kNameField) blocks += long_record('L', member.name);
   Header header;

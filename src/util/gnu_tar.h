@@ -26,7 +26,8 @@ struct Member {
 };
 
 // The header blocks of the member: one, with records before it for a name or target above 100 bytes, and for an mtime
-// that is no whole second (pax, which is the only way to say it; who does not know it takes the second).
+// that is no whole second (pax, which is the only way to say it; who does not know it takes the second). Fractions of
+// times before 1970 are left out, since readers understand them differently.
 std::string gnu_header(const Member& member);
 
 // How many bytes of zeros fill the last block of a content of `size` bytes.

@@ -41,14 +41,22 @@ TEST(Parse, AcceptsEachCommand) {
   EXPECT_TRUE(parse({"run", "blog", "web", "--port", "8080", "--", "--not-ours", "-x"}, {}).run);
   EXPECT_TRUE(parse({"cache", "save", "dir", "--app", "blog"}, {}).run);
   EXPECT_TRUE(parse({"cache", "restore", "dir", "--app", "blog", "--replace", "--strict"}, {}).run);
+  EXPECT_TRUE(parse({"cache", "ls"}, {}).run);
+  EXPECT_TRUE(parse({"cache", "ls", "blog", "--arch", "arm64"}, {}).run);
+  EXPECT_TRUE(parse({"cache", "show", "blog", "--generation", "1"}, {}).run);
+  EXPECT_TRUE(parse({"cache", "du", "blog", "node_modules", "--depth", "3", "--full"}, {}).run);
+  EXPECT_TRUE(parse({"cache", "diff", "blog", "2", "0", "--files", "--format", "json"}, {}).run);
+  EXPECT_TRUE(parse({"cache", "cat", "blog", "a/b"}, {}).run);
+  EXPECT_TRUE(parse({"cache", "export", "blog", "-"}, {}).run);
+  EXPECT_TRUE(parse({"cache", "import", "blog", "cache.tgz", "--compression-level", "9"}, {}).run);
 }
 
 TEST(Parse, HelpHasExamplesAndSucceeds) {
-  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{{"build", "--help"},
-                                                                                     {"test", "--help"},
-                                                                                     {"run", "-h"},
-                                                                                     {"cache", "save", "--help"},
-                                                                                     {"cache", "restore", "--help"}}) {
+  std::vector<std::vector<std::string>> lines = {{"build", "--help"}, {"test", "--help"}, {"run", "-h"}};
+  for (const char* verb : {"save", "restore", "ls", "show", "du", "diff", "cat", "export", "import", "verify"}) {
+    lines.push_back({"cache", verb, "--help"});
+  }
+  for (const std::vector<std::string>& words : lines) {
     const Parsed help = parse(words, {});
     EXPECT_FALSE(help.run);
     EXPECT_EQ(help.exit_code, 0);
@@ -88,6 +96,12 @@ TEST(Parse, WhatIsMissingIsNamed) {
   EXPECT_THAT(refusal({"run"}), HasSubstr("APP"));
   EXPECT_THAT(refusal({"cache", "save", "--app", "blog"}), HasSubstr("DIR"));
   EXPECT_THAT(refusal({"cache", "restore", "dir"}), HasSubstr("--app"));
+  EXPECT_THAT(refusal({"cache", "show"}), HasSubstr("needs an APP"));
+  EXPECT_THAT(refusal({"cache", "cat", "blog"}), HasSubstr("PATH"));
+  EXPECT_THAT(refusal({"cache", "export", "blog"}), HasSubstr("FILE"));
+  EXPECT_THAT(refusal({"cache", "diff", "blog", "1"}), HasSubstr("FROM and TO"));
+  EXPECT_THAT(refusal({"cache", "verify"}), HasSubstr("--all"));
+  EXPECT_THAT(refusal({"cache", "verify", "blog", "--all"}), HasSubstr("not both"));
 }
 
 TEST(Parse, ValuesAreChecked) {

@@ -126,6 +126,18 @@ add('old', b'', mtime=-5)
   EXPECT_EQ(status("old").st_mtim.tv_sec, -5);
 }
 
+TEST_F(UnpackTest, tells_what_the_archive_says_of_the_top) {
+  make_tar("add('./', type=DIR, mode=0o3750, mtime=1234567890.25)\nadd('./f', b'x')");
+  const Result<Unpacked> unpacked = unpack_it();
+  ASSERT_TRUE(unpacked && unpacked->top && unpacked->top->mtime);
+  EXPECT_EQ(unpacked->top->mode, 01750U);
+  EXPECT_EQ(unpacked->top->mtime->tv_sec, 1234567890);
+  EXPECT_EQ(unpacked->top->mtime->tv_nsec, 250'000'000);
+  EXPECT_EQ(unpacked->entries, 1U);
+  make_tar("add('f', b'x')");
+  EXPECT_FALSE(unpack_it().value().top.has_value());
+}
+
 TEST_F(UnpackTest, mtimes_can_be_now) {
   make_tar("add('d', type=DIR)\nadd('d/f', b'x')\nadd('s', type=SYM, linkname='d')");
   UnpackOptions options;
