@@ -28,6 +28,7 @@ nlohmann::json answer_about(const cache::Name& name);
 // "blog (heroku-24, amd64)".
 std::string title(const cache::Name& name);
 // How stacks and architectures are chosen by the flags.
+struct CacheTarget;
 bool is_meant(const CacheTarget& target, const cache::Name& name);
 
 // "1 object", "2 objects".
