@@ -110,8 +110,8 @@ Result<std::optional<PurgeReport>> purge_if(store::ObjectStore& store, const Lay
   for (const Listed& listed : before.objects) dead.insert(listed.object.epoch);
   const HeadRead read = TRY(read_head(store, layout, stop));
   if (read.state == HeadState::absent && before.objects.empty()) return PurgeReport{};
-  // Absent or corrupt: a fresh epoch; a newer HEAD is refused there. A first save may have made one at this very moment,
-  // and be at work: its epoch, too, is not the one that is there in the end.
+  // Absent or corrupt: a fresh epoch; a newer HEAD is refused there. A first save may have made one at this very
+  // moment, and be at work: its epoch, too, is not the one that is there in the end.
   if (read.state != HeadState::readable) TRY(open_head(store, layout, stop));
   const bool purged = TRY(put_purged(store, layout, dead, wanted, stop));
   if (!purged) return std::nullopt;

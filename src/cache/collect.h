@@ -18,12 +18,12 @@ namespace hearth::cache {
 enum class Rehearse { no, yes };
 
 struct SweepReport {
-  Stored listed;   // all but HEAD
-  Stored deleted;  // had been in the trash for long enough
-  Stored trashed;  // moved to the trash now
-  Stored waiting;  // in the trash, but not for long enough; what was moved now does not count
-  Stored young;    // named by nobody, but maybe of a save that is at work
-  Stored left;     // beyond what one sweep moves
+  Stored listed;          // all but HEAD
+  Stored deleted;         // had been in the trash for long enough
+  Stored trashed;         // moved to the trash now
+  Stored waiting;         // in the trash, but not for long enough; what was moved now does not count
+  Stored young;           // named by nobody, but maybe of a save that is at work
+  Stored left;            // beyond what one sweep moves
   std::uint64_t bad = 0;  // named, but missing or of a wrong size; newly found
 };
 

@@ -119,7 +119,8 @@ bool PackSearch::has(const State& state, Block block) {
 
 // Of a damaged pack some blocks may still be good.
 Result<bool> PackSearch::is_good_by_itself(const PackName& pack, const Block& block) {
-  const Result<store::Object> object = store_.get(layout_.key(name_of(pack)), {block.offset, block.stored_bytes}, stop_);
+  const Result<store::Object> object =
+      store_.get(layout_.key(name_of(pack)), {block.offset, block.stored_bytes}, stop_);
   if (!object) {
     if (!is_damage(object.error().kind)) return std::unexpected(object.error());
     return false;

@@ -109,9 +109,8 @@ class PathPurge {
   Result<StoredManifest> store_rest(const Seen& seen) {
     Rewriting rewriting = unchanged(newest_->manifest);
     rewriting.keeps = [this](std::size_t index) { return !newest_->goes[index]; };
-    StoredManifest stored =
-        TRY(store_manifest(store_, layout_, seen, new_id(), rewrite(newest_->manifest, rewriting),
-                           DeltaBase{newest_->generation, newest_->manifest}, stop_));
+    StoredManifest stored = TRY(store_manifest(store_, layout_, seen, new_id(), rewrite(newest_->manifest, rewriting),
+                                               DeltaBase{newest_->generation, newest_->manifest}, stop_));
     stored.generation = in_place_of(newest_->generation, std::move(stored.generation));
     return stored;
   }

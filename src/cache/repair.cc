@@ -67,8 +67,7 @@ class Repairer {
     std::map<std::string, std::string> damaged;
     for (const ObjectName& object : seen_.head.bad) damaged.emplace(object.text(), "HEAD calls it bad");
     for (const Generation& generation : all) {
-      std::expected<LoadedManifest, LoadFailure> loaded =
-          load_manifest(store_, layout_, seen_.head, generation, stop_);
+      std::expected<LoadedManifest, LoadFailure> loaded = load_manifest(store_, layout_, seen_.head, generation, stop_);
       if (!loaded && !loaded.error().damaged) return std::unexpected(std::move(loaded).error().error);
       if (!loaded) {
         search.tell_packs(generation);
@@ -137,8 +136,8 @@ class Repairer {
 
   void add_holders(std::uint32_t owner, const LocalContent& local) {
     const Patient& patient = patients_[owner];
-    const std::vector<std::string> unchanged = local.unchanged_since(
-        patient.generation.id, seen_.head.epoch, layout_.head().text(), store_.description());
+    const std::vector<std::string> unchanged =
+        local.unchanged_since(patient.generation.id, seen_.head.epoch, layout_.head().text(), store_.description());
     for (std::size_t index = 0; index < patient.manifest.entries.size(); ++index) {
       const Entry entry = patient.manifest.entries[index];
       std::uint64_t offset = 0;
@@ -256,8 +255,8 @@ class Repairer {
       if (fates.empty()) return std::nullopt;
       return replaced(seen, fates, SavesUnderWay::go_on);
     };
-    const HeadRead now = TRY(within("putting the mended generations in place",
-                                    update_head(store_, layout_, transition, stop_)));
+    const HeadRead now =
+        TRY(within("putting the mended generations in place", update_head(store_, layout_, transition, stop_)));
     // What was dropped meanwhile needed no mending.
     std::erase_if(report_.mended, [&](const MendedGeneration& one) { return !names(now.seen.head, one.now); });
     return {};

@@ -36,8 +36,8 @@ struct RepairReport {
 // directory it lies; by the digest of the whole block; or by the index of the directory. Nothing is done for a
 // generation that would not become whole, or whose manifest is damaged.
 //
-// Content is uploaded, then HEAD changes once. Saves that build on a generation that was replaced are dropped. Memory as
-// of verify(). Never an error: the outcome tells.
+// Content is uploaded, then HEAD changes once. Saves that build on a generation that was replaced are dropped. Memory
+// as of verify(). Never an error: the outcome tells.
 RepairReport repair(store::ObjectStore& store, const Name& name, const std::filesystem::path& directory,
                     unsigned threads, const std::stop_token& stop);
 

@@ -191,8 +191,8 @@ class Saver {
     if (!opened) return failure(opened.error());
     const Head& head = opened->seen.head;
     // Whether or not the base could still be loaded: where it was purged in between, it is missing like a damaged one.
-    const bool purged = (head_.state == HeadState::readable && head.epoch != head_.seen.head.epoch) ||
-                        head.cut != head_.seen.head.cut;
+    const bool purged =
+        (head_.state == HeadState::readable && head.epoch != head_.seen.head.epoch) || head.cut != head_.seen.head.cut;
     const auto gone = [&](const std::string& id) { return !id.empty() && find_generation(head, id) == nullptr; };
     if (purged || gone(restored_) || (generation_ && gone(generation_->id))) {
       return Ending{SaveOutcome::superseded, "the cache was purged or replaced meanwhile; not saved"};

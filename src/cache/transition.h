@@ -85,8 +85,8 @@ Head unpinned(const Seen& seen, std::string_view id);
 // What becomes of a generation: another one takes its place and its pin, or (absent) it is dropped, pinned or not.
 using Fates = std::map<std::string, std::optional<Generation>, std::less<>>;
 enum class SavesUnderWay { go_on, are_dropped };
-// Each generation of `fates`, in force or aside, has its fate. What only it named goes to the trash. Saves that build on
-// it are dropped in any case, the others as `saves` says.
+// Each generation of `fates`, in force or aside, has its fate. What only it named goes to the trash. Saves that build
+// on it are dropped in any case, the others as `saves` says.
 Head replaced(const Seen& seen, const Fates& fates, SavesUnderWay saves);
 
 // Marks those of the objects that a generation names.

@@ -112,8 +112,7 @@ class Trimmer {
     constexpr std::int64_t kSecond = 1'000'000'000;
     const Result<Directories::Place> place = directories_.place_of(entry.path);
     struct stat status{};
-    return place &&
-           ::fstatat(place->directory->get(), place->name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+    return place && ::fstatat(place->directory->get(), place->name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
            status.st_atim.tv_sec * kSecond + status.st_atim.tv_nsec > request_.since;
   }
 

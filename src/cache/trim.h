@@ -16,10 +16,10 @@ std::uint64_t content_bytes(const Listing& found);
 
 struct TrimRequest {
   const Listing& found;
-  Directories::Handle root;         // of what was found
-  std::int64_t since;               // files that were read after this were used by this build; kNothingProved: unknown
-  std::span<const Manifest> kept;   // the generations that are kept, newest first
-  std::uint64_t most;               // bytes that may stay
+  Directories::Handle root;        // of what was found
+  std::int64_t since;              // files that were read after this were used by this build; kNothingProved: unknown
+  std::span<const Manifest> kept;  // the generations that are kept, newest first
+  std::uint64_t most;              // bytes that may stay
 };
 
 struct Trim {
@@ -30,9 +30,9 @@ struct Trim {
 
 // A file that was read since the restore, as its access time tells where the file system keeps one, was used by this
 // build. Any other was unused for as many builds as there are kept generations from the oldest on that has it with the
-// same size and time. What was unused for longest goes first; of that, what was changed longest ago. Directories all of whose files
-// were unused for so long go as a whole, so that no half of a package stays; one that has more than a quarter of `most`
-// is looked at child by child. Ends when the rest fits.
+// same size and time. What was unused for longest goes first; of that, what was changed longest ago. Directories all of
+// whose files were unused for so long go as a whole, so that no half of a package stays; one that has more than a
+// quarter of `most` is looked at child by child. Ends when the rest fits.
 Trim choose_trim(const TrimRequest& request);
 
 }  // namespace hearth::cache

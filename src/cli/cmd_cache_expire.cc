@@ -122,8 +122,7 @@ int expire(const FoundCaches& found, const ExpireFlags& flags, const Session& se
   int code = static_cast<int>(ExitCode::success);
   for (Unused& one : unused) {
     const cache::Layout layout = cache::Layout::of(one.name).value();
-    auto purged =
-        cache::purge_unless_saved(*found.opened.store, layout, one.newest, session.signals.token());
+    auto purged = cache::purge_unless_saved(*found.opened.store, layout, one.newest, session.signals.token());
     if (!purged) {
       code = refuse_of_store({purged.error().kind, fmt::format("{}: {}", title(one.name), purged.error().message)},
                              session);

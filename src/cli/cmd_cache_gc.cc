@@ -34,8 +34,10 @@ void show(const cache::Name& name, const cache::SweepReport& report, bool dry_ru
   const std::string would = dry_run ? "would be " : "";
   say(fmt::format("  {}deleted: {}", would, amount(report.deleted)));
   say(fmt::format("  {}moved to the trash: {}", would, amount(report.trashed)));
-  if (report.waiting.objects > 0) say(fmt::format("  in the trash since less than an hour or so: {}", amount(report.waiting)));
-  if (report.young.objects > 0) say(fmt::format("  younger than a day, maybe of a save at work: {}", amount(report.young)));
+  if (report.waiting.objects > 0)
+    say(fmt::format("  in the trash since less than an hour or so: {}", amount(report.waiting)));
+  if (report.young.objects > 0)
+    say(fmt::format("  younger than a day, maybe of a save at work: {}", amount(report.young)));
   if (report.left.objects > 0) say(fmt::format("  left for the next time: {}", amount(report.left)));
   if (report.bad > 0) say(fmt::format("  missing or damaged, newly found: {}", plural(report.bad, "object")));
 }
@@ -69,7 +71,8 @@ int execute(const GcFlags& flags, const Session& session) {
     const Result<cache::SweepReport> report = cache::sweep(*found->opened.store, layout, rehearse, stop);
     if (!report) {
       // One that is damaged keeps nobody from looking after the others.
-      code = refuse_of_store({report.error().kind, fmt::format("{}: {}", title(name), report.error().message)}, session);
+      code =
+          refuse_of_store({report.error().kind, fmt::format("{}: {}", title(name), report.error().message)}, session);
       if (stop.stop_requested()) break;
       continue;
     }

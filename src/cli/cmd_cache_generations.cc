@@ -60,8 +60,8 @@ int roll_back(const GenerationFlags& flags, const Session& session) {
   if (before->aside.empty()) return tell(flags, found->name(), *before);
   std::vector<std::string> details;
   for (const std::string& id : before->aside) details.push_back("generation " + id);
-  const std::string what = fmt::format("will take out of force, for generation {} of {}:", before->generation,
-                                       title(found->name()));
+  const std::string what =
+      fmt::format("will take out of force, for generation {} of {}:", before->generation, title(found->name()));
   if (const auto code = declined(flags.yes, what, details, session)) return *code;
   // By its id: a number may mean another one by now.
   const auto report = cache::roll_back(store, found->layout, before->generation, cache::Rehearse::no, stop);

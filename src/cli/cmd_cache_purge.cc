@@ -74,7 +74,8 @@ int purge_whole(store::ObjectStore& store, const PurgeFlags& flags, const Sessio
     details.push_back(fmt::format("{}: {}{}", title(cache.name), amount(cache.objects),
                                   cache.has_head ? "" : ", left over from an earlier purge"));
   }
-  if (const auto code = declined(flags.yes, fmt::format("will delete the whole cache of {}", flags.app), details, session)) {
+  if (const auto code =
+          declined(flags.yes, fmt::format("will delete the whole cache of {}", flags.app), details, session)) {
     return *code;
   }
   nlohmann::json told = nlohmann::json::array();
@@ -104,8 +105,8 @@ cache::Chosen chosen_by(const std::string& glob) {
   std::string_view pattern = glob;
   while (pattern.starts_with("./")) pattern.remove_prefix(2);
   // From the top, whether or not a slash is in it.
-  const auto rules = std::make_shared<slug::IgnoreRules>(pattern.starts_with('/') ? std::string(pattern)
-                                                                                  : "/" + std::string(pattern));
+  const auto rules =
+      std::make_shared<slug::IgnoreRules>(pattern.starts_with('/') ? std::string(pattern) : "/" + std::string(pattern));
   return [rules](const cache::Entry& entry) {
     const bool directory = entry.kind == cache::EntryKind::directory;
     return rules->match(entry.path.text(), directory ? slug::EntryKind::directory : slug::EntryKind::other);
@@ -160,11 +161,11 @@ void show(const cache::Name& name, const cache::PathPurgeReport& report) {
 }
 
 // Absent: go on.
-std::optional<int> declined_path(const PurgeFlags& flags, const cache::Name& name,
-                                 const cache::PathPurgeReport& report, const Session& session) {
+std::optional<int> declined_path(const PurgeFlags& flags, const cache::Name& name, const cache::PathPurgeReport& report,
+                                 const Session& session) {
   if (report.dropped.empty()) return std::nullopt;
-  const std::string what = fmt::format("will purge {} from the cache of {}, from all its generations", *flags.path,
-                                       title(name));
+  const std::string what =
+      fmt::format("will purge {} from the cache of {}, from all its generations", *flags.path, title(name));
   return declined(flags.yes, what, details_of(report), session);
 }
 
@@ -219,7 +220,8 @@ void define_cache_purge(CLI::App& cache, Invocation& invocation) {
   auto options = std::make_shared<Options>(*command, invocation.environment);
   add_cache_target(*command, *options, *flags, Apps::one);
   auto path = std::make_shared<std::string>();
-  CLI::Option* given = options->text("--path", *path, "Only what this names in the cached directory")->type_name("GLOB");
+  CLI::Option* given =
+      options->text("--path", *path, "Only what this names in the cached directory")->type_name("GLOB");
   options->flag("--all-stacks", flags->all_stacks, "The caches of all stacks and architectures of the app");
   add_yes(*options, flags->yes);
   run_on_caches(*command, invocation, flags, options, execute, [path, given](PurgeFlags& filled) {

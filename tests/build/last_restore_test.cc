@@ -55,7 +55,8 @@ TEST_F(LastRestore, OtherAppsAndDamagedReportsTellNothing) {
   put("20260101T000000Z-a", "hit");
   EXPECT_EQ(last_restore(memory_, other, {}, {}).value(), std::nullopt);
   const auto key = store::Key::parse("apps/demo/builds/20260101T000000Z-b/report.json").value();
-  for (const std::string text : {"", "[]", "{", R"({"stack":7})", R"({"stack":"heroku-24","arch":"amd64","cache":3})"}) {
+  for (const std::string text :
+       {"", "[]", "{", R"({"stack":7})", R"({"stack":"heroku-24","arch":"amd64","cache":3})"}) {
     ASSERT_TRUE(memory_.put(key, std::as_bytes(std::span(text)), store::Condition::none(), {}));
     EXPECT_EQ(found(), memory_.now()) << text;
   }

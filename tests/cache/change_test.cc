@@ -9,9 +9,9 @@
 namespace hearth::cache::testing {
 namespace {
 
+using support::LastMutation;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-using support::LastMutation;
 
 // Three generations of one cache, "0" being the newest.
 class Change : public ::testing::Test {

@@ -422,7 +422,8 @@ class Explorer {
     visit(std::move(world));
   }
 
-  // Something lies there, and no HEAD: so it is dead already, but who makes one at this moment is not. It is read again.
+  // Something lies there, and no HEAD: so it is dead already, but who makes one at this moment is not. It is read
+  // again.
   void replace_absent_head(World& world, Process& process) {
     process.step = process.epochs.empty() ? Step::finished : Step::purge_read;
     if (process.epochs.empty()) return;

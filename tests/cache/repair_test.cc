@@ -166,7 +166,8 @@ TEST_F(Repair, AllGenerationsThatShareADamagedPack) {
   const std::string second = save();
   const Picture tree = picture(machine_.directory());
   for (const store::Key& key : packs()) {
-    if (key.text().contains(first)) ASSERT_TRUE(memory_.remove(key, {}));
+    if (!key.text().contains(first)) continue;
+    ASSERT_TRUE(memory_.remove(key, {}));
   }
   const RepairReport report = mend();
   ASSERT_THAT(report.mended, SizeIs(2));
@@ -207,7 +208,9 @@ TEST_F(Repair, AnotherFileOfTheSameNameAndSizeIsNotTaken) {
   put_file(other.directory() / "text/3", std::string(20'000, '!'));
   damage(packs().front());
   for (const bool missing : {false, true}) {
-    if (missing) ASSERT_TRUE(memory_.remove(packs().front(), {}));
+    if (missing) {
+      ASSERT_TRUE(memory_.remove(packs().front(), {}));
+    }
     const RepairReport report = repair(store_, kDemo, other.directory(), 1, {});
     EXPECT_EQ(report.outcome, VerifyOutcome::damaged);
     EXPECT_THAT(report.mended, IsEmpty());

@@ -61,8 +61,8 @@ TEST(Parse, AcceptsEachCommand) {
 
 TEST(Parse, HelpHasExamplesAndSucceeds) {
   std::vector<std::vector<std::string>> lines = {{"build", "--help"}, {"test", "--help"}, {"run", "-h"}};
-  for (const char* verb : {"save", "restore", "ls", "show", "du", "diff", "cat", "export", "import", "verify", "purge", "rollback",
-                           "pin", "unpin", "gc", "expire"}) {
+  for (const char* verb : {"save", "restore", "ls", "show", "du", "diff", "cat", "export", "import", "verify", "purge",
+                           "rollback", "pin", "unpin", "gc", "expire"}) {
     lines.push_back({"cache", verb, "--help"});
   }
   for (const std::vector<std::string>& words : lines) {
