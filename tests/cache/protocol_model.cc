@@ -77,29 +77,9 @@ class Explorer {
 
   void visit(World world) {
     const bool fresh = seen_.insert(KeyWriter(world).write()).second;
-    if (fresh) check(world);
+    if (fresh) check_promises(world);
     if (!world.violation.empty() && result_.violation.empty()) result_.violation = world.violation;
     if (fresh) stack_.push_back(std::move(world));
-  }
-
-  // The promises that hold in every state.
-  void check(World& world) {
-    if (!world.head) return;
-    const Head& head = world.head->head;
-    for (const auto* generations : {&head.generations, &head.aside}) {
-      for (const Generation& generation : *generations) {
-        for (const ObjectName& object : objects_of(head, generation)) {
-          if (!world.objects.contains(object)) world.violation = "HEAD names " + object.text() + ", which is gone";
-        }
-        if (world.dead.contains(generation.id)) world.violation = "a purge is undone by " + generation.id;
-      }
-    }
-    for (const Generation& generation : head.generations) {
-      if (world.rolled_back.contains(generation.id)) world.violation = "a rollback is undone by " + generation.id;
-    }
-    for (const ObjectName& object : head.bad) {
-      if (world.objects.contains(object)) world.violation = "HEAD calls " + object.text() + " bad, which is good";
-    }
   }
 
   void expand(const World& world) {
@@ -130,7 +110,7 @@ class Explorer {
       for (const Generation& generation : world.head->head.generations) {
         if (find_generation(put.head, generation.id) != nullptr) continue;
         if (std::ranges::find(put.head.aside, generation.id, &Generation::id) != put.head.aside.end()) {
-          roll_back(world, generation.id);
+          mark_rolled_back(world, generation.id);
         } else if (put.head.cut == world.head->head.cut) {
           world.violation = "the save " + generation.id + " is lost";
         }
@@ -144,21 +124,6 @@ class Explorer {
     world.head = Seen{.head = put.head, .written = world.now};
     world.version = ++world.writes;
     return true;
-  }
-
-  // Neither it nor what builds on it is to be in force again.
-  static void roll_back(World& world, const std::string& generation) {
-    world.rolled_back.insert(generation);
-    for (const Process& process : world.processes) {
-      if (is_saver(process) && process.proposal.base == generation) world.rolled_back.insert(process.id);
-    }
-  }
-
-  // What began before is not to be seen again.
-  static void bury(World& world) {
-    for (const Process& process : world.processes) {
-      if (is_saver(process) && !process.proposal.epoch.empty()) world.dead.insert(process.id);
-    }
   }
 
   void look(const World& world, Process& process) {

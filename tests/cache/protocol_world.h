@@ -103,6 +103,41 @@ inline bool is_saver(const Process& process) {
   return process.actor == Actor::saver || process.actor == Actor::compactor;
 }
 
+// Neither it nor what builds on it is to be in force again.
+inline void mark_rolled_back(World& world, const std::string& generation) {
+  world.rolled_back.insert(generation);
+  for (const Process& process : world.processes) {
+    if (is_saver(process) && process.proposal.base == generation) world.rolled_back.insert(process.id);
+  }
+}
+
+// What began before is not to be seen again.
+inline void bury(World& world) {
+  for (const Process& process : world.processes) {
+    if (is_saver(process) && !process.proposal.epoch.empty()) world.dead.insert(process.id);
+  }
+}
+
+// The promises that hold in every state.
+inline void check_promises(World& world) {
+  if (!world.head) return;
+  const Head& head = world.head->head;
+  for (const auto* generations : {&head.generations, &head.aside}) {
+    for (const Generation& generation : *generations) {
+      for (const ObjectName& object : objects_of(head, generation)) {
+        if (!world.objects.contains(object)) world.violation = "HEAD names " + object.text() + ", which is gone";
+      }
+      if (world.dead.contains(generation.id)) world.violation = "a purge is undone by " + generation.id;
+    }
+  }
+  for (const Generation& generation : head.generations) {
+    if (world.rolled_back.contains(generation.id)) world.violation = "a rollback is undone by " + generation.id;
+  }
+  for (const ObjectName& object : head.bad) {
+    if (world.objects.contains(object)) world.violation = "HEAD calls " + object.text() + " bad, which is good";
+  }
+}
+
 // What tells states apart, and no more: names by their ends, versions by whether they are still the one that is there,
 // times by whether a jump has passed since.
 class KeyWriter {
