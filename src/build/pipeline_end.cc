@@ -117,9 +117,9 @@ void Pipeline::save_cache() {
   if (saved.outcome == cache::SaveOutcome::saved) log_.line("Saved " + description(report_.save));
   if (saved.outcome == cache::SaveOutcome::unchanged) log_.line("Cache unchanged, not updating");
   if (saved.trimmed_files > 0) {
-    log_.line(fmt::format("Left out {} files, {}, that were unused for longest: the cache may have {} (--max-size)",
-                          saved.trimmed_files, util::human_size(saved.trimmed_bytes),
-                          util::human_size(options_.max_size)));
+    log_.line(fmt::format("Left out {} file{}, {}, unused for longest: the cache may have {} (--max-size)",
+                          saved.trimmed_files, saved.trimmed_files == 1 ? "" : "s",
+                          util::human_size(saved.trimmed_bytes), util::human_size(options_.max_size)));
   }
   if (saved.outcome == cache::SaveOutcome::superseded)
     log_.line("Not saved: the cache was purged or replaced meanwhile");

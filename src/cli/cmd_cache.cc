@@ -80,8 +80,8 @@ int conclude(const CacheFlags& flags, const cache::SaveReport& report, const bui
              const Session& session) {
   warn_all(report.warnings);
   if (report.trimmed_files > 0) {
-    complain(fmt::format("left out {} files, {}, that were unused for longest: the cache may have {} (--max-size)",
-                         report.trimmed_files, util::human_size(report.trimmed_bytes),
+    complain(fmt::format("left out {}, {}, unused for longest: the cache may have {} (--max-size)",
+                         plural(report.trimmed_files, "file"), util::human_size(report.trimmed_bytes),
                          util::human_size(flags.max_size)));
   }
   switch (report.outcome) {

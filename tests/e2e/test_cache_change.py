@@ -337,7 +337,7 @@ class CacheChange(EndToEnd):
         self.save()
         write_tree(self.tree, {"new": noise(400_000)})
         outcome = self.save("demo", "--max-size", "1500k")
-        self.assertIn("left out 1 files, 700 kB", outcome.errors)
+        self.assertIn("left out 1 file, 700 kB, ", outcome.errors)
         restored = self.restored()
         self.assertNotIn("drop/a", restored)
         self.assertLessEqual(sum(len(content) for content in restored.values()), 1_500_000)
@@ -351,7 +351,7 @@ class CacheChange(EndToEnd):
             self.assertEqual(outcome.save["outcome"], "saved")
             expected = (1, 300_000) if number == 2 else (0, 0)
             self.assertEqual((outcome.save["trimmed_files"], outcome.save["trimmed_bytes"]), expected)
-        self.assertIn("Left out 1 files, 300 kB", outcome.log)
+        self.assertIn("Left out 1 file, 300 kB, ", outcome.log)
         self.assertLessEqual(outcome.save["bytes"], 650_000)
 
     # --- bad input
