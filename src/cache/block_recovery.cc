@@ -62,7 +62,7 @@ Result<Recovered> BlockRecovery::recover(const LostBlock& lost) {
   for (const Holder& holder : lost.holders) {
     if (!holder.proved || recovered.proved.contains(holder.begin, holder.length)) continue;
     std::vector<std::byte> bytes(holder.length);
-    if (!local_.read(holder.path, holder.file_bytes, holder.offset, bytes)) continue;
+    if (!local_.read_as_listed(holder.path, holder.offset, bytes)) continue;
     std::ranges::copy(bytes, part(recovered.raw, holder.begin, holder.length).begin());
     recovered.proved.add(holder.begin, holder.length);
   }

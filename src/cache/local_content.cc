@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <ranges>
 #include <utility>
 
 #include "cache/beside.h"
@@ -43,6 +44,25 @@ bool LocalContent::read(const Path& path, std::uint64_t size, std::uint64_t offs
   }
   const Result<std::size_t> count = util::read_at(fd.get(), bytes, offset);
   return count && *count == bytes.size();
+}
+
+bool LocalContent::read_as_listed(const Path& path, std::uint64_t offset, std::span<std::byte> bytes) {
+  const auto indices = std::views::iota(std::size_t{0}, listing_.size());
+  const auto found = std::ranges::lower_bound(indices, path, {}, [this](std::size_t i) { return listing_[i].path; });
+  if (found == indices.end() || listing_[*found].path != path) return false;
+  FileReader files(directories_.root());
+  const Result<FilePart> part = files.read(path, listing_.status(*found), offset, bytes.size());
+  if (!part || part->outcome != ReadOutcome::good) return false;
+  std::ranges::fill(bytes, std::byte{0});
+  std::span<const std::byte> rest(part->bytes);
+  for (const Stretch& stretch : part->stretches) {
+    if (stretch.kind == Stretch::Kind::data) {
+      std::ranges::copy(rest.first(stretch.length), bytes.begin());
+      rest = rest.subspan(stretch.length);
+    }
+    bytes = bytes.subspan(stretch.length);
+  }
+  return true;
 }
 
 Result<void> LocalContent::look_for(const std::set<util::Digest>& digests, const std::stop_token& stop) {

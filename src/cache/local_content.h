@@ -30,6 +30,9 @@ class LocalContent {
   // it cannot be read, or it is not that large.
   bool read(const Path& path, std::uint64_t size, std::uint64_t offset, std::span<std::byte> bytes);
 
+  // The same of a file that is as it was when the directory was listed: for content that unchanged_since() proves.
+  bool read_as_listed(const Path& path, std::uint64_t offset, std::span<std::byte> bytes);
+
   // Looks for content with these digests in all files, cut as a save cuts them. Unreadable files are passed over.
   // Errors: cancelled.
   Result<void> look_for(const std::set<util::Digest>& digests, const std::stop_token& stop);
