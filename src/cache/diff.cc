@@ -26,9 +26,9 @@ bool same_place(const Manifest& older, const Extent& before, const Manifest& new
 }
 
 // Content of one generation by its digests, where it was asked for.
-class Contents {
+class ContentDigests {
  public:
-  explicit Contents(const Manifest& manifest) : manifest_(manifest), wanted_(manifest.packs.size()) {}
+  explicit ContentDigests(const Manifest& manifest) : manifest_(manifest), wanted_(manifest.packs.size()) {}
 
   void want(const Entry& file) {
     asked_ = true;
@@ -85,7 +85,7 @@ class Comparison {
   Result<Diff> run(store::ObjectStore& store, const Layout& layout, const std::string& epoch,
                    const std::stop_token& stop) {
     walk([this](const std::optional<Entry>& before, const std::optional<Entry>& after) { prepare(before, after); });
-    for (Contents* contents : {&contents_before_, &contents_after_}) {
+    for (ContentDigests* contents : {&contents_before_, &contents_after_}) {
       const Result<void> loaded = contents->load(store, layout, epoch, stop);
       if (loaded) continue;
       if (loaded.error().kind != ErrorKind::corrupt) return std::unexpected(loaded.error());
@@ -191,8 +191,8 @@ class Comparison {
   const Manifest& newer_;
   const std::string& newer_id_;
   const std::function<void(const Difference&)>& visit_;
-  Contents contents_before_;
-  Contents contents_after_;
+  ContentDigests contents_before_;
+  ContentDigests contents_after_;
   std::unordered_set<std::uint64_t> counted_;  // block and offset
   Diff diff_;
 };

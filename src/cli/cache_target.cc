@@ -35,15 +35,6 @@ std::string ask(std::string_view question, const Session& session) {
 
 }  // namespace
 
-void add_format(Options& options, Format& format) {
-  const Choices<Format> formats = {{"text", Format::text}, {"json", Format::json}};
-  options.choice("--format", format, formats, "How to tell it")->default_str("text");
-}
-
-void say_json(const nlohmann::json& answer) {
-  say(answer.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
-}
-
 nlohmann::json answer_about(const cache::Name& name) {
   return {{"version", 1}, {"app", name.app}, {"stack", name.stack}, {"arch", name.arch}};
 }

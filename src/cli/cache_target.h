@@ -12,24 +12,17 @@
 #include "cache/layout.h"
 #include "cli/command.h"
 #include "cli/options.h"
+#include "cli/output.h"
 #include "cli/shared_options.h"
 #include "store/open.h"
 #include "util/error.h"
 
 namespace hearth::cli {
 
-enum class Format { text, json };
-void add_format(Options& options, Format& format);
-// One JSON document on stdout; bytes of paths that are no UTF-8 become U+FFFD.
-void say_json(const nlohmann::json& answer);
-
 // What every answer about one cache begins with: version (1), app, stack and arch.
 nlohmann::json answer_about(const cache::Name& name);
 // "blog (heroku-24, amd64)".
 std::string title(const cache::Name& name);
-// How stacks and architectures are chosen by the flags.
-struct CacheTarget;
-bool is_meant(const CacheTarget& target, const cache::Name& name);
 
 // "1 object", "2 objects".
 std::string plural(std::uint64_t count, std::string_view noun);
@@ -78,6 +71,9 @@ void run_on_caches(CLI::App& command, Invocation& invocation, const std::shared_
                    const std::shared_ptr<Options>& options, Execute execute) {
   run_on_caches(command, invocation, flags, options, execute, [](Flags& /*flags*/) {});
 }
+
+// Whether --stack and --arch mean this one.
+bool is_meant(const CacheTarget& target, const cache::Name& name);
 
 // not_found: APP has none such in this store.
 Error no_cache(const CacheTarget& target, const store::ObjectStore& store);

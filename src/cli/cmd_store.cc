@@ -4,6 +4,7 @@
 
 #include "cli/command.h"
 #include "cli/exit_code.h"
+#include "cli/output.h"
 #include "cli/shared_options.h"
 #include "store/check.h"
 #include "util/text.h"
@@ -19,8 +20,6 @@ constexpr const char* kExamples = R"(Examples:
 
 Writes, reads, lists and deletes some hundred small objects and some large ones below a name of its own, and leaves
 nothing behind. Exit codes: 0 the store can be used, 2 usage, 5 it cannot.)";
-
-enum class Format { text, json };
 
 struct CheckFlags {
   StoreFlags store;
@@ -106,7 +105,7 @@ int execute(const CheckFlags& flags, const Session& session) {
   const std::string name = opened->store->description();
   const store::CheckReport report = store::check(*opened->store, {}, session.signals.token());
   if (flags.format == Format::json) {
-    say(as_json(name, report).dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+    say_json(as_json(name, report));
   } else {
     show(name, report);
   }
@@ -126,8 +125,7 @@ void define_store(CLI::App& root, Invocation& invocation) {
   auto options = std::make_shared<Options>(*checking, invocation.environment);
   checking->add_option("URL", *url, "The store (default: what --store names)");
   add_store(*options, flags->store);
-  const Choices<Format> formats = {{"text", Format::text}, {"json", Format::json}};
-  options->choice("--format", flags->format, formats, "How to tell it")->default_str("text");
+  add_format(*options, flags->format);
   checking->final_callback([&invocation, flags, url, options] {
     invocation.check = [&invocation, flags, url, options] {
       options->finish();

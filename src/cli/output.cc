@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "cli/command.h"
 #include "util/file.h"
 
 namespace hearth::cli {
@@ -17,6 +18,15 @@ std::string text_of(const nlohmann::json& json, int indent) {
 }
 
 }  // namespace
+
+void add_format(Options& options, Format& format) {
+  const Choices<Format> formats = {{"text", Format::text}, {"json", Format::json}};
+  options.choice("--format", format, formats, "How to tell it")->default_str("text");
+}
+
+void say_json(const nlohmann::json& answer) {
+  say(text_of(answer, 2));
+}
 
 void Output::line(std::string_view text) {
   constexpr std::size_t kPiece = 64 << 10;

@@ -1,12 +1,20 @@
-// Many lines on standard output, written in large pieces.
+// How commands tell what they found: as text or as JSON, and many lines in large pieces.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 
+#include "cli/options.h"
+
 namespace hearth::cli {
 
+enum class Format { text, json };
+void add_format(Options& options, Format& format);
+// One JSON document on stdout; bytes of paths that are no UTF-8 become U+FFFD.
+void say_json(const nlohmann::json& answer);
+
+// Lines on standard output.
 class Output {
  public:
   Output() = default;
