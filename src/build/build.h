@@ -86,6 +86,7 @@ struct BuildOptions {
   std::chrono::milliseconds save_deadline = std::chrono::seconds(120);
   std::chrono::milliseconds stall_timeout = std::chrono::seconds(10);  // of restore and save, waiting for the store
   std::uint32_t compression_level = cache::kDefaultCompressionLevel;   // zstd's, of the cache
+  std::uint64_t max_size = 0;                                          // of the cache's files, in bytes; 0: any
 
   std::filesystem::path work_root;  // --work; empty: default_work_root()
   Publish publish = Publish::yes;

@@ -89,7 +89,9 @@ void Pipeline::save_cache() {
   cache::SaveReport saved;
   std::string lateness;
   if (make_cache_readable()) {
-    const cache::SaveOptions options{.threads = 0, .compression_level = static_cast<int>(options_.compression_level)};
+    const cache::SaveOptions options{.threads = 0,
+                                     .compression_level = static_cast<int>(options_.compression_level),
+                                     .max_bytes = options_.max_size};
     const auto work = [work_dir = work_, name = cache_name(), options](store::ObjectStore& store,
                                                                        const std::stop_token& stop) {
       return cache::save(store, name, work_dir->cache(), work_dir->own() / "index", options, stop);
@@ -108,10 +110,17 @@ void Pipeline::save_cache() {
                   saved.uploaded_objects,
                   saved.added,
                   saved.changed,
-                  saved.removed};
+                  saved.removed,
+                  saved.trimmed_files,
+                  saved.trimmed_bytes};
   for (const std::string& warning : saved.warnings) log_.warning(warning);
   if (saved.outcome == cache::SaveOutcome::saved) log_.line("Saved " + description(report_.save));
   if (saved.outcome == cache::SaveOutcome::unchanged) log_.line("Cache unchanged, not updating");
+  if (saved.trimmed_files > 0) {
+    log_.line(fmt::format("Left out {} file{}, {}, unused for longest: the cache may have {} (--max-size)",
+                          saved.trimmed_files, saved.trimmed_files == 1 ? "" : "s",
+                          util::human_size(saved.trimmed_bytes), util::human_size(options_.max_size)));
+  }
   if (saved.outcome == cache::SaveOutcome::superseded)
     log_.line("Not saved: the cache was purged or replaced meanwhile");
   if (saved.outcome == cache::SaveOutcome::failed) log_.warning("The cache was not saved; the old one stays");

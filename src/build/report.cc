@@ -63,7 +63,9 @@ Json of(const CacheSaveReport& save) {
           {"uploaded_objects", save.uploaded_objects},
           {"added", save.added},
           {"changed", save.changed},
-          {"removed", save.removed}};
+          {"removed", save.removed},
+          {"trimmed_files", save.trimmed_files},
+          {"trimmed_bytes", save.trimmed_bytes}};
 }
 
 Json of(const StoreReport& store) {

@@ -72,6 +72,8 @@ struct CacheSaveReport {
   std::uint64_t added = 0;
   std::uint64_t changed = 0;
   std::uint64_t removed = 0;
+  std::uint64_t trimmed_files = 0;  // left out because of --max-size
+  std::uint64_t trimmed_bytes = 0;
 };
 
 struct StoreReport {

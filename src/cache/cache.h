@@ -50,6 +50,8 @@ std::string_view name(SaveOutcome outcome);
 struct SaveOptions {
   unsigned threads = 0;
   int compression_level = kDefaultCompressionLevel;  // zstd's
+  // What the files may have together, in bytes; trim.h says what is left out of a directory that has more. 0: anything.
+  std::uint64_t max_bytes = 0;
 };
 
 struct SaveReport {
@@ -63,6 +65,8 @@ struct SaveReport {
   std::uint64_t added = 0;
   std::uint64_t changed = 0;
   std::uint64_t removed = 0;
+  std::uint64_t trimmed_files = 0;  // left out for SaveOptions::max_bytes
+  std::uint64_t trimmed_bytes = 0;
   std::vector<std::string> warnings;
 };
 

@@ -9,6 +9,7 @@
 #include "cache/content_digest.h"
 #include "cache/fetch_plan.h"
 #include "cache/pack.h"
+#include "cache/pack_search.h"
 #include "cache/parallel.h"
 
 namespace hearth::cache {
@@ -17,10 +18,6 @@ namespace {
 
 // Most trailers fit into this, so that one request is enough.
 constexpr std::uint64_t kFirstTail = 128 << 10;
-
-bool is_damage(ErrorKind kind) {
-  return kind == ErrorKind::not_found || kind == ErrorKind::corrupt || kind == ErrorKind::invalid;
-}
 
 Result<std::vector<std::byte>> fetch_tail(store::ObjectStore& store, const store::Key& key, std::uint64_t pack_bytes,
                                           const std::stop_token& stop) {

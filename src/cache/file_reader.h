@@ -1,6 +1,8 @@
 // Reads parts of files of a tree for a save, and notices when a file is not what it was when it was found.
 #pragma once
 
+#include <fcntl.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -41,7 +43,10 @@ class FileReader {
   Result<FilePart> read(const Path& path, const FileStatus& expected, std::uint64_t offset, std::uint64_t length);
 
  private:
+  util::Fd open(const Directories::Place& place);
+
   Directories directories_;
+  int quietly_ = O_NOATIME;  // until it is refused: reading a file is no use of it
 };
 
 }  // namespace hearth::cache

@@ -78,6 +78,7 @@ Json head_json(const Head& head) {
     json["trash"].push_back(std::move(entry));
   }
   if (head.swept) json["swept"] = seconds(*head.swept);
+  if (!head.cut.empty()) json["cut"] = head.cut;
   add_unknown(json, head.unknown);
   return json;
 }
@@ -118,6 +119,11 @@ class Members {
     std::string value = TRY(text(key));
     if (!is_id(value)) return bad_member(key);
     return value;
+  }
+
+  // Empty where there is none.
+  Result<std::string> id_if_any(const std::string& key) {
+    return json_.contains(key) ? id(key) : Result<std::string>(std::string());
   }
 
   Result<std::optional<store::StoreTime>> time(const std::string& key) {
@@ -313,6 +319,7 @@ Result<Head> decode_head(std::string_view text) {
   if (!swaps) head.compare_and_swap = store::CompareAndSwap::absent;
   TRY(decode_lists(members, head));
   head.swept = TRY(members.time("swept"));
+  head.cut = TRY(members.id_if_any("cut"));
   head.unknown = members.unknown();
   std::vector<std::string_view> ids;
   for (const Generation& generation : head.generations) ids.push_back(generation.id);

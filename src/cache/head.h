@@ -57,6 +57,7 @@ struct Head {
   std::string epoch;         // of all objects that count; a purge makes a new one
   std::uint64_t serial = 0;  // one more with each write
   std::string nonce;         // new with each write
+  std::string cut;           // new when a path is purged: saves that began before are dropped; "" before the first time
   store::CompareAndSwap compare_and_swap = store::CompareAndSwap::honoured;  // absent once any writer had none
   std::vector<Generation> generations;  // newest first; a restore takes the first good one
   std::vector<Generation> aside;        // rolled back or quarantined, newest first; never restored, kept for a look

@@ -39,6 +39,18 @@ struct ObjectName {
   static std::optional<ObjectName> parse(std::string_view text);
 };
 
+// Objects, and what they take in the store.
+struct Stored {
+  std::uint64_t objects = 0;
+  std::uint64_t bytes = 0;
+
+  void add(std::uint64_t size) {
+    ++objects;
+    bytes += size;
+  }
+  bool operator==(const Stored&) const = default;
+};
+
 // Where one cache lies in its store. Immutable.
 class Layout {
  public:

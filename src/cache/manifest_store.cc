@@ -56,6 +56,14 @@ bool allows_delta(const Head& head, const Manifest& manifest, const DeltaBase& b
 
 }  // namespace
 
+Generation in_place_of(const Generation& before, Generation made) {
+  Generation result = before;
+  result.id = std::move(made.id);
+  result.manifests = std::move(made.manifests);
+  result.packs = std::move(made.packs);
+  return result;
+}
+
 std::expected<LoadedManifest, LoadFailure> load_manifest(store::ObjectStore& store, const Layout& layout,
                                                          const Head& head, const Generation& generation,
                                                          std::stop_token stop) {

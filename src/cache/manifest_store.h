@@ -31,6 +31,9 @@ std::expected<LoadedManifest, LoadFailure> load_manifest(store::ObjectStore& sto
                                                          const Head& head, const Generation& generation,
                                                          std::stop_token stop);
 
+// `made` with all of `before` that is not about its objects: for one that takes the place of another.
+Generation in_place_of(const Generation& before, Generation made);
+
 // A generation that a new one may be a delta on.
 struct DeltaBase {
   const Generation& generation;

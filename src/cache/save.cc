@@ -21,6 +21,7 @@
 #include "cache/pack_writer.h"
 #include "cache/parallel.h"
 #include "cache/save_plan.h"
+#include "cache/trim.h"
 
 namespace hearth::cache {
 
@@ -134,6 +135,7 @@ class Saver {
       Result<Listing> found = walk(root_, core_count(options_.threads), warnings_, stop_);
       if (!found) return failure(found.error());
       found_ = std::move(*found);
+      if (options_.max_bytes > 0) keep_to_size();
     } else if (root.error().kind != ErrorKind::not_found) {
       return failure(root.error());
     } else {
@@ -151,6 +153,22 @@ class Saver {
     if (base_.index && base_.index->files.size() != base_.manifest.entries.size()) base_.index.reset();
     plan_ = plan_save(found_, base_);
     return end;
+  }
+
+  // Never fails: generations that cannot be had say nothing of how old anything is.
+  void keep_to_size() {
+    if (content_bytes(found_) <= options_.max_bytes) return;
+    std::vector<Manifest> kept;
+    for (const Generation& generation : head_.seen.head.generations) {
+      if (kept.size() == kKeptGenerations || names_bad(head_.seen.head, generation)) continue;
+      auto loaded = load_manifest(store_, layout_, head_.seen.head, generation, stop_);
+      if (loaded) kept.push_back(std::move(loaded->manifest));
+    }
+    const std::int64_t since = base_.index ? base_.index->probe : kNothingProved;
+    const Trim trim = choose_trim({found_, root_, since, kept, options_.max_bytes});
+    report_.trimmed_files = trim.files;
+    report_.trimmed_bytes = trim.bytes;
+    found_.remove(trim.goes);
   }
 
   // An empty directory is the same as none, however it was made.
@@ -173,7 +191,8 @@ class Saver {
     if (!opened) return failure(opened.error());
     const Head& head = opened->seen.head;
     // Whether or not the base could still be loaded: where it was purged in between, it is missing like a damaged one.
-    const bool purged = head_.state == HeadState::readable && head.epoch != head_.seen.head.epoch;
+    const bool purged =
+        (head_.state == HeadState::readable && head.epoch != head_.seen.head.epoch) || head.cut != head_.seen.head.cut;
     const auto gone = [&](const std::string& id) { return !id.empty() && find_generation(head, id) == nullptr; };
     if (purged || gone(restored_) || (generation_ && gone(generation_->id))) {
       return Ending{SaveOutcome::superseded, "the cache was purged or replaced meanwhile; not saved"};
@@ -286,6 +305,7 @@ class Saver {
     const Proposal proposal{.generation = stored->generation,
                             .epoch = head_.seen.head.epoch,
                             .base = generation_ ? generation_->id : restored_,
+                            .cut = head_.seen.head.cut,
                             .damaged = {damaged_.begin(), damaged_.end()}};
     const Result<CommitReport> committed = commit(store_, layout_, head_, proposal, stop_);
     if (!committed) return failure(committed.error());

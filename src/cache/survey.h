@@ -14,18 +14,6 @@
 
 namespace hearth::cache {
 
-// Objects as the store lists them.
-struct Stored {
-  std::uint64_t objects = 0;
-  std::uint64_t bytes = 0;
-
-  void add(std::uint64_t size) {
-    ++objects;
-    bytes += size;
-  }
-  bool operator==(const Stored&) const = default;
-};
-
 struct CacheSummary {
   Name name;
   Stored stored;                              // all of it: HEAD too, and what waits for its deletion

@@ -7,25 +7,6 @@ namespace hearth::cache {
 
 namespace {
 
-// A sweep moves no more at once, so that HEAD stays small; the next one goes on.
-constexpr std::size_t kSweepLimit = 2000;
-
-// Every object that HEAD names, with its size.
-std::map<ObjectName, std::uint64_t> referenced(const Head& head) {
-  std::map<ObjectName, std::uint64_t> objects;
-  for (const auto* generations : {&head.generations, &head.aside}) {
-    for (const Generation& generation : *generations) {
-      for (const ManifestName& manifest : generation.manifests) {
-        objects[{head.epoch, ObjectKind::manifest, manifest.save, 0}] = manifest.bytes;
-      }
-      for (const PackName& pack : generation.packs) {
-        objects[{head.epoch, ObjectKind::pack, pack.save, pack.number}] = pack.bytes;
-      }
-    }
-  }
-  return objects;
-}
-
 bool in_trash(const Head& head, const ObjectName& object) {
   return std::ranges::find(head.trash, object, &Trashed::object) != head.trash.end();
 }
@@ -55,8 +36,8 @@ void drop_beyond(Head& head, std::vector<Generation>& generations, std::size_t k
 Head tidied(const Head& before, Head head) {
   drop_beyond(head, head.generations, kKeptGenerations);
   drop_beyond(head, head.aside, kKeptAside);
-  const auto named = referenced(head);
-  for (const auto& [object, bytes] : referenced(before)) {
+  const auto named = named_objects(head);
+  for (const auto& [object, bytes] : named_objects(before)) {
     if (!named.contains(object) && !in_trash(head, object)) head.trash.push_back({object, std::nullopt});
   }
   std::erase_if(head.bad, [&](const ObjectName& object) { return !named.contains(object); });
@@ -64,7 +45,7 @@ Head tidied(const Head& before, Head head) {
 }
 
 void mark_bad(Head& head, std::span<const ObjectName> objects) {
-  const auto named = referenced(head);
+  const auto named = named_objects(head);
   for (const ObjectName& object : objects) {
     if (named.contains(object) && !is_bad(head, object)) head.bad.push_back(object);
   }
@@ -72,7 +53,7 @@ void mark_bad(Head& head, std::span<const ObjectName> objects) {
 
 // A generation's manifest stays in the chains of those that are deltas on it, when it is not listed itself any more.
 bool is_named(const Head& head, const Proposal& proposal) {
-  return referenced(head).contains({proposal.epoch, ObjectKind::manifest, proposal.generation.id, 0});
+  return named_objects(head).contains({proposal.epoch, ObjectKind::manifest, proposal.generation.id, 0});
 }
 
 std::chrono::seconds grace(const Head& head) {
@@ -84,6 +65,21 @@ std::unexpected<Error> no_generation(std::string_view id) {
 }
 
 }  // namespace
+
+std::map<ObjectName, std::uint64_t> named_objects(const Head& head) {
+  std::map<ObjectName, std::uint64_t> objects;
+  for (const auto* generations : {&head.generations, &head.aside}) {
+    for (const Generation& generation : *generations) {
+      for (const ManifestName& manifest : generation.manifests) {
+        objects[{head.epoch, ObjectKind::manifest, manifest.save, 0}] = manifest.bytes;
+      }
+      for (const PackName& pack : generation.packs) {
+        objects[{head.epoch, ObjectKind::pack, pack.save, pack.number}] = pack.bytes;
+      }
+    }
+  }
+  return objects;
+}
 
 std::string_view name(Verdict verdict) {
   switch (verdict) {
@@ -119,6 +115,7 @@ Verdict decide(const Seen& seen, const Proposal& proposal, store::StoreTime bega
   const Head& head = seen.head;
   if (head.epoch != proposal.epoch) return Verdict::purged;
   if (is_named(head, proposal)) return Verdict::done;
+  if (head.cut != proposal.cut) return Verdict::purged;
   if (head.compare_and_swap == store::CompareAndSwap::absent && seen.now - began > kSaveLimitWithoutSwap) {
     return Verdict::too_late;
   }
@@ -183,6 +180,27 @@ Head unpinned(const Seen& seen, std::string_view id) {
   return tidied(seen.head, std::move(head));
 }
 
+Head replaced(const Seen& seen, const Fates& fates, SavesUnderWay saves) {
+  Head head = rewritten(seen);
+  for (auto* generations : {&head.generations, &head.aside}) {
+    std::vector<Generation> left;
+    for (Generation& generation : *generations) {
+      const auto fate = fates.find(generation.id);
+      if (fate == fates.end()) {
+        left.push_back(std::move(generation));
+      } else if (fate->second) {
+        std::ranges::replace(head.pins, generation.id, fate->second->id);
+        left.push_back(*fate->second);
+      } else {
+        std::erase(head.pins, generation.id);
+      }
+    }
+    *generations = std::move(left);
+  }
+  if (saves == SavesUnderWay::are_dropped) head.cut = new_id();
+  return tidied(seen.head, std::move(head));
+}
+
 Head marked_bad(const Seen& seen, std::span<const ObjectName> objects) {
   Head head = rewritten(seen);
   mark_bad(head, objects);
@@ -209,7 +227,7 @@ bool sweep_due(const Seen& seen) {
 }
 
 std::vector<ObjectName> unlisted(const Head& head, const std::vector<Listed>& objects) {
-  auto missing = referenced(head);
+  auto missing = named_objects(head);
   for (const Listed& listed : objects) missing.erase(listed.object);
   std::vector<ObjectName> names;
   for (const auto& [object, bytes] : missing) names.push_back(object);
@@ -218,7 +236,7 @@ std::vector<ObjectName> unlisted(const Head& head, const std::vector<Listed>& ob
 
 Head swept(const Seen& seen, const Sweep& sweep) {
   Head head = rewritten(seen);
-  const auto named = referenced(head);
+  const auto named = named_objects(head);
   std::vector<ObjectName> bad = sweep.gone;
   std::set<ObjectName> trash;
   for (const Trashed& trashed : head.trash) trash.insert(trashed.object);

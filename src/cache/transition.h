@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <set>
 #include <span>
@@ -40,18 +41,22 @@ struct Proposal {
   Generation generation;
   std::string epoch;                // of the HEAD that open_head() returned; all own objects lie in it
   std::string base;                 // id of the generation that this one builds on; "" for none
+  std::string cut;                  // of the HEAD that open_head() returned
   std::vector<ObjectName> damaged;  // what the restore or the save found missing or damaged
 };
 
 enum class Verdict {
   put,        // put with_generation(...)
   done,       // it is committed already
-  purged,     // the epoch is another one
+  purged,     // the epoch is another one, or the cut is: the cache, or a path of it, was purged
   base_gone,  // the base was dropped, rolled back or quarantined
   collected,  // an own object is in the trash, or was there and is deleted
   too_late,   // no compare-and-swap, and longer than kSaveLimitWithoutSwap
 };
 std::string_view name(Verdict verdict);
+
+// Every object that HEAD names, with its size.
+std::map<ObjectName, std::uint64_t> named_objects(const Head& head);
 
 // The objects that the proposal's save has written itself; nobody else named them when it began.
 std::vector<ObjectName> own_objects(const Proposal& proposal);
@@ -77,6 +82,13 @@ Result<Head> quarantined(const Seen& seen, std::string_view id);
 Result<Head> pinned(const Seen& seen, std::string_view id);
 Head unpinned(const Seen& seen, std::string_view id);
 
+// What becomes of a generation: another one takes its place and its pin, or (absent) it is dropped, pinned or not.
+using Fates = std::map<std::string, std::optional<Generation>, std::less<>>;
+enum class SavesUnderWay { go_on, are_dropped };
+// Each generation of `fates`, in force or aside, has its fate. What only it named goes to the trash. Saves that build
+// on it are dropped in any case, the others as `saves` says.
+Head replaced(const Seen& seen, const Fates& fates, SavesUnderWay saves);
+
 // Marks those of the objects that a generation names.
 Head marked_bad(const Seen& seen, std::span<const ObjectName> objects);
 
@@ -90,6 +102,9 @@ struct Listed {
   std::uint64_t bytes = 0;
   store::StoreTime modified{};
 };
+
+// A sweep moves no more objects to the trash at once, so that HEAD stays small; the next one goes on.
+inline constexpr std::size_t kSweepLimit = 2000;
 
 // What a sweep found. The listing was complete, and taken before the HEAD was read.
 struct Sweep {

@@ -336,6 +336,19 @@ void Listing::renew(std::size_t index, const FileStatus& status) {
   row.device = number_of(status.device);
 }
 
+void Listing::remove(const std::vector<bool>& gone) {
+  std::vector<std::uint32_t> places(rows_.size(), kNoRow);
+  std::uint32_t left = 0;
+  for (std::size_t index = 0; index < rows_.size(); ++index) {
+    if (gone[index]) continue;
+    Row row = rows_[index];
+    if (row.parent != kNoRow) row.parent = places[row.parent];
+    places[index] = left;
+    rows_[left++] = row;
+  }
+  rows_.resize(left);
+}
+
 // A tree lies on few file systems.
 std::uint16_t Listing::number_of(std::uint64_t device) {
   const auto found = std::ranges::find(devices_, device);

@@ -52,6 +52,8 @@ class Listing {
   FileStatus status(std::size_t index) const;
   // A file that was changed since: what it is now.
   void renew(std::size_t index, const FileStatus& status);
+  // Takes these entries out, by index; with a directory goes all that lies in it.
+  void remove(const std::vector<bool>& gone);
 
  private:
   friend class Walker;

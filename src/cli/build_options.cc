@@ -36,6 +36,7 @@ void add_time_limits(Options& options, BuildFlags& flags) {
   options.duration("--restore-deadline", target.restore_deadline, "Restoring the cache; then the build starts cold");
   options.duration("--save-deadline", target.save_deadline, "Saving the cache; then the old one stays");
   add_compression_level(options, target.compression_level);
+  add_max_size(options, target.max_size);
   options.duration("--stall-timeout", target.stall_timeout, "Restore or save, with the store making no progress");
 }
 

@@ -35,6 +35,7 @@ struct CacheFlags {
   bool strict = false;
   bool replace = false;                                                       // of restore only
   std::uint32_t compression_level = build::BuildOptions().compression_level;  // of save only
+  std::uint64_t max_size = 0;                                                 // of save only
 
   cache::Name name() const { return {app, stack, util::architecture()}; }
 };
@@ -78,6 +79,11 @@ int conclude(const CacheFlags& flags, const cache::RestoreReport& report, const 
 int conclude(const CacheFlags& flags, const cache::SaveReport& report, const build::Transfer& transfer,
              const Session& session) {
   warn_all(report.warnings);
+  if (report.trimmed_files > 0) {
+    complain(fmt::format("left out {}, {}, unused for longest: the cache may have {} (--max-size)",
+                         plural(report.trimmed_files, "file"), util::human_size(report.trimmed_bytes),
+                         util::human_size(flags.max_size)));
+  }
   switch (report.outcome) {
     case cache::SaveOutcome::saved:
       say(fmt::format("saved generation {}: {} entries, {}; {} added, {} changed, {} removed, {} uploaded",
@@ -131,7 +137,8 @@ int save(const CacheFlags& flags, const Session& session) {
     complain(fmt::format("{} is no directory; nothing was saved", flags.directory));
     return static_cast<int>(ExitCode::usage);
   }
-  const cache::SaveOptions options{.threads = 0, .compression_level = static_cast<int>(flags.compression_level)};
+  const cache::SaveOptions options{
+      .threads = 0, .compression_level = static_cast<int>(flags.compression_level), .max_bytes = flags.max_size};
   const auto work = [name = flags.name(), directory = flags.directory, options](store::ObjectStore& store,
                                                                                 const std::stop_token& stop) {
     return cache::save(store, name, directory, cache::index_path(directory), options, stop);
@@ -173,6 +180,7 @@ void define_cache(CLI::App& root, Invocation& invocation) {
   define_verb(*saving, invocation, save_flags, save_options, save);
   save_flags->deadline = build::BuildOptions().save_deadline;
   add_compression_level(*save_options, save_flags->compression_level);
+  add_max_size(*save_options, save_flags->max_size);
   save_options->duration("--save-deadline", save_flags->deadline, "Then the old cache stays");
 
   CLI::App* restoring =
@@ -193,6 +201,11 @@ void define_cache(CLI::App& root, Invocation& invocation) {
   define_cache_cat(*command, invocation);
   define_cache_archive(*command, invocation);
   define_cache_verify(*command, invocation);
+  define_cache_rollback(*command, invocation);
+  define_cache_pins(*command, invocation);
+  define_cache_purge(*command, invocation);
+  define_cache_gc(*command, invocation);
+  define_cache_expire(*command, invocation);
 }
 
 }  // namespace hearth::cli

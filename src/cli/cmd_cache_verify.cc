@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cache/verify.h"
+#include "cli/cache_repair.h"
 #include "cli/cache_target.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"
@@ -16,16 +17,18 @@ namespace {
 constexpr const char* kExamples = R"(Examples:
   hearth cache verify blog
   hearth cache verify --all --store file:///srv/hearth --format json
+  hearth cache verify blog --repair node_modules
 
 Exit codes: 0 everything is as it should be, 1 something is damaged, 2 usage, 4 there is no such cache, 5 not everything
 could be read. A damaged cache needs no repair: a restore takes an older generation, or starts cold, and the next save
-stores anew what is damaged.)";
+stores anew what is damaged. --repair makes it whole at once, where DIR still has what was saved.)";
 
 // Files that are named of a damaged generation, so that a page is enough.
 constexpr std::size_t kNamedFiles = 10;
 
 struct VerifyFlags : CacheTarget {
   std::uint32_t threads = 0;
+  std::string repair;  // the directory to mend from; empty: change nothing
 };
 
 void show(const cache::Name& name, const cache::VerifyReport& report) {
@@ -92,6 +95,7 @@ int code_of(const std::vector<cache::VerifyReport>& reports, const Session& sess
 }
 
 int execute(const VerifyFlags& flags, const Session& session) {
+  if (!flags.repair.empty()) return repair_cache(flags, flags.repair, flags.threads, session);
   // What the store has is to be proved, not what a tier has.
   CacheTarget direct = flags;
   direct.store.tier.clear();
@@ -126,7 +130,10 @@ void define_cache_verify(CLI::App& cache, Invocation& invocation) {
   auto options = std::make_shared<Options>(*command, invocation.environment);
   add_cache_target(*command, *options, *flags, Apps::one_or_all);
   options->number("--threads", flags->threads, "Objects that are read at the same time (0: one per core)");
-  run_on_caches(*command, invocation, flags, options, execute);
+  options->path("--repair", flags->repair, "Mend what is damaged, with content of this directory");
+  run_on_caches(*command, invocation, flags, options, execute, [](const VerifyFlags& filled) {
+    if (filled.all && !filled.repair.empty()) throw UsageError("cache verify --repair mends the cache of one APP");
+  });
 }
 
 }  // namespace hearth::cli

@@ -55,6 +55,12 @@ void add_compression_level(Options& options, std::uint32_t& level) {
       ->capture_default_str();
 }
 
+void add_max_size(Options& options, std::uint64_t& bytes) {
+  options
+      .size("--max-size", bytes, "What the cache's files may have together; what was unused for longest is left out")
+      ->default_str("any");
+}
+
 build::ConfigVarSources ConfigVarFlags::sources() const {
   build::ConfigVarSources sources;
   if (!directory.empty()) sources.directory = directory;

@@ -28,6 +28,8 @@ void add_stack(Options& options, std::string& stack);
 
 // zstd's, of the cache: 1 to 19.
 void add_compression_level(Options& options, std::uint32_t& level);
+// What the files of a cache may have together, in bytes; 0: any.
+void add_max_size(Options& options, std::uint64_t& bytes);
 
 struct ConfigVarFlags {
   std::string directory;

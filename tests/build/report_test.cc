@@ -23,7 +23,7 @@ Report sample() {
                    {"restore", std::chrono::milliseconds(2), std::chrono::microseconds(1500499)}};
   report.slug = SlugReport{1000, 12, std::string(64, 'a'), "apps/demo/builds/x/slug.tgz"};
   report.restore = {"hit", "0123", 10, 1000, 500};
-  report.save = {"saved", "4567", 11, 1100, 100, 90, 3, 1, 2, 3};
+  report.save = {"saved", "4567", 11, 1100, 100, 90, 3, 1, 2, 3, 4, 5000};
   report.store = {1, 2, 3, 4, 5, 6, 7, 8};
   return report;
 }

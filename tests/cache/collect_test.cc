@@ -41,7 +41,7 @@ TEST_F(Collect, WithoutHeadNothingHappens) {
   const ObjectName orphan{sample::id('0'), ObjectKind::pack, sample::id('9'), 0};
   put(orphan, 5);
   memory_.advance(std::chrono::hours(1000));
-  EXPECT_EQ(sweep(memory_, layout_, {})->deleted, 0U);
+  EXPECT_EQ(sweep(memory_, layout_, {})->deleted.objects, 0U);
   EXPECT_TRUE(exists(orphan));
 }
 
@@ -51,14 +51,14 @@ TEST_F(Collect, GarbageGoesToTheTrashFirst) {
   const ObjectName of_old_epoch{sample::id('0'), ObjectKind::manifest, sample::id('9'), 0};
   put(orphan, 5);
   put(of_old_epoch, 5);
-  EXPECT_EQ(sweep(memory_, layout_, {})->trashed, 0U);
+  EXPECT_EQ(sweep(memory_, layout_, {})->trashed.objects, 0U);
   memory_.advance(kUnreferencedAge + std::chrono::seconds(1));
-  EXPECT_EQ(sweep(memory_, layout_, {})->trashed, 2U);
+  EXPECT_EQ(sweep(memory_, layout_, {})->trashed.objects, 2U);
   EXPECT_TRUE(exists(orphan));
   memory_.advance(kGrace);
-  EXPECT_EQ(sweep(memory_, layout_, {})->deleted, 0U);
+  EXPECT_EQ(sweep(memory_, layout_, {})->deleted.objects, 0U);
   memory_.advance(std::chrono::seconds(1));
-  EXPECT_EQ(sweep(memory_, layout_, {})->deleted, 2U);
+  EXPECT_EQ(sweep(memory_, layout_, {})->deleted.objects, 2U);
   EXPECT_FALSE(exists(orphan));
   EXPECT_FALSE(exists(of_old_epoch));
   EXPECT_TRUE(head().trash.empty());
@@ -112,6 +112,157 @@ TEST_F(Collect, PurgeMendsACorruptHead) {
 TEST_F(Collect, PurgeOfNothingIsNothing) {
   EXPECT_EQ(purge(memory_, layout_, {})->deleted, 0U);
   EXPECT_EQ(read_head(memory_, layout_, {})->state, HeadState::absent);
+}
+
+// The very first save has made HEAD after the purge found none, and is uploading.
+TEST_F(Collect, PurgeBesideAFirstSave) {
+  const ObjectName orphan{sample::id('0'), ObjectKind::pack, sample::id('9'), 0};
+  put(orphan, 5);
+  support::FaultyStore between(memory_);
+  std::optional<HeadRead> opened;
+  between.before_each([&](const Operation& operation) {
+    if (operation.verb == Verb::put && !opened) opened = *open_head(memory_, layout_, {});
+  });
+  EXPECT_EQ(purge(between, layout_, {})->deleted, 1U);
+  ASSERT_TRUE(opened);
+  Proposal proposal = sample::proposal(sample::generation('a'));
+  proposal.epoch = opened->seen.head.epoch;
+  const Result<CommitReport> committed = commit(memory_, layout_, *opened, proposal, {});
+  ASSERT_TRUE(committed);
+  EXPECT_EQ(committed->outcome, CommitOutcome::superseded);
+  EXPECT_TRUE(head().generations.empty());
+}
+
+// Nothing is there at all, and nothing is at work: there is nothing to drop, and no HEAD to leave. A save that begins
+// now is one from after the purge.
+TEST_F(Collect, PurgeOfNothingBeforeAFirstSave) {
+  support::FaultyStore between(memory_);
+  std::optional<HeadRead> opened;
+  between.before_each([&](const Operation& operation) {
+    // It begins between the purge's listing and its look at HEAD.
+    if (operation.verb == Verb::get && !opened) opened = *open_head(memory_, layout_, {});
+  });
+  EXPECT_EQ(purge(between, layout_, {})->deleted, 0U);
+  ASSERT_TRUE(opened);
+  EXPECT_NE(head().epoch, opened->seen.head.epoch);
+}
+
+TEST_F(Collect, PurgeWhoseHeadIsDeletedMeanwhileGoesOn) {
+  save('a');
+  support::FaultyStore between(memory_);
+  bool done = false;
+  between.before_each([&](const Operation& operation) {
+    if (operation.verb == Verb::put && !std::exchange(done, true)) {
+      ASSERT_TRUE(memory_.remove(layout_.head(), {}));
+    }
+  });
+  const Result<PurgeReport> report = purge(between, layout_, {});
+  ASSERT_TRUE(report) << report.error().message;
+  EXPECT_EQ(report->deleted, 2U);
+  EXPECT_EQ(report->bytes, 1100U);
+}
+
+TEST_F(Collect, PurgeUnlessSomebodySaved) {
+  save('a');
+  save('b');
+  EXPECT_EQ(*purge_unless_saved(memory_, layout_, sample::id('a'), {}), std::nullopt);
+  EXPECT_EQ(head().generations.size(), 2U);
+  // A save that comes first keeps the cache.
+  support::FaultyStore between(memory_);
+  bool done = false;
+  between.before_each([&](const Operation& operation) {
+    if (operation.verb == Verb::put && !std::exchange(done, true)) save('c');
+  });
+  EXPECT_EQ(*purge_unless_saved(between, layout_, sample::id('b'), {}), std::nullopt);
+  EXPECT_EQ(head().generations.size(), 3U);
+  const auto report = purge_unless_saved(memory_, layout_, sample::id('c'), {});
+  ASSERT_TRUE(report && *report);
+  EXPECT_EQ((*report)->deleted, 6U);
+  EXPECT_EQ((*report)->bytes, 3300U);
+}
+
+TEST_F(Collect, PurgeWithLostAnswersIsDoneOnce) {
+  save('a');
+  support::FaultyStore dying(memory_);
+  dying.die_after(0, support::LastMutation::unacknowledged);
+  EXPECT_FALSE(purge_unless_saved(dying, layout_, sample::id('a'), {}));
+  dying.revive();
+  // It came through: nobody's newest generation is 'a' any more.
+  EXPECT_TRUE(head().generations.empty());
+  EXPECT_EQ(*purge_unless_saved(dying, layout_, sample::id('a'), {}), std::nullopt);
+  EXPECT_EQ(purge(dying, layout_, {})->deleted, 2U);
+}
+
+TEST_F(Collect, AnythingBeyondOnePageOfAListingIsPurged) {
+  save('a');
+  constexpr std::uint32_t kObjects = 2500;
+  for (std::uint32_t number = 0; number < kObjects; ++number) {
+    put({head().epoch, ObjectKind::pack, sample::id('9'), number}, 1);
+  }
+  const Result<PurgeReport> report = purge(memory_, layout_, {});
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->deleted, kObjects + 2);
+  EXPECT_EQ(report->bytes, kObjects + 1100);
+}
+
+TEST_F(Collect, ARehearsedSweepTellsWhatTheNextOneDoes) {
+  save('a');
+  put({head().epoch, ObjectKind::pack, sample::id('9'), 0}, 50);
+  memory_.advance(kUnreferencedAge + std::chrono::seconds(1));
+  put({head().epoch, ObjectKind::pack, sample::id('8'), 0}, 7);
+  const Head before = head();
+  const Stored two{1, 50};
+  for (const Rehearse rehearse : {Rehearse::yes, Rehearse::no}) {
+    const SweepReport report = *sweep(memory_, layout_, rehearse, {});
+    EXPECT_EQ(report.listed, (Stored{4, 1157}));
+    EXPECT_EQ(report.trashed, two);
+    EXPECT_EQ(report.young, (Stored{1, 7}));
+    EXPECT_EQ(report.deleted, Stored());
+    EXPECT_EQ(head() == before, rehearse == Rehearse::yes);
+  }
+  EXPECT_EQ(sweep(memory_, layout_, Rehearse::yes, {})->waiting, two);
+  memory_.advance(kGrace + std::chrono::seconds(1));
+  const std::size_t objects = sweep(memory_, layout_, Rehearse::yes, {})->listed.objects;
+  EXPECT_EQ(objects, 4U);
+  for (const Rehearse rehearse : {Rehearse::yes, Rehearse::no}) {
+    EXPECT_EQ(sweep(memory_, layout_, rehearse, {})->deleted, two);
+  }
+  EXPECT_EQ(sweep(memory_, layout_, {})->listed.objects, 3U);
+}
+
+TEST_F(Collect, WhatOneSweepLeavesTheNextOneTakes) {
+  save('a');
+  for (std::uint32_t number = 0; number < kSweepLimit + 5; ++number) {
+    put({head().epoch, ObjectKind::pack, sample::id('9'), number}, 1);
+  }
+  memory_.advance(kUnreferencedAge + std::chrono::seconds(1));
+  SweepReport report = *sweep(memory_, layout_, {});
+  EXPECT_EQ(report.trashed.objects, kSweepLimit);
+  EXPECT_EQ(report.left.objects, 5U);
+  report = *sweep(memory_, layout_, {});
+  EXPECT_EQ(report.trashed.objects, 5U);
+  EXPECT_EQ(report.waiting.objects, kSweepLimit);
+}
+
+TEST_F(Collect, CachesAreMeasuredWithWhatIsLeftOfThem) {
+  save('a');
+  const std::uint64_t head_bytes = memory_.stat(layout_.head(), {})->size;
+  Name other = sample::kName;
+  other.stack = "other";
+  const Layout left = *Layout::of(other);
+  const std::string content(9, 'x');
+  ASSERT_TRUE(memory_.put(left.key({sample::id('0'), ObjectKind::pack, sample::id('9'), 0}), as_bytes(content),
+                          store::Condition::none(), {}));
+  const auto caches = measure_caches(memory_, sample::kName.app, {});
+  ASSERT_TRUE(caches);
+  ASSERT_EQ(caches->size(), 2U);
+  EXPECT_EQ((*caches)[0].name, sample::kName);
+  EXPECT_TRUE((*caches)[0].has_head);
+  EXPECT_EQ((*caches)[0].objects, (Stored{3, 1100 + head_bytes}));
+  EXPECT_EQ((*caches)[1].name, other);
+  EXPECT_FALSE((*caches)[1].has_head);
+  EXPECT_EQ((*caches)[1].objects, (Stored{1, 9}));
+  EXPECT_TRUE(measure_caches(memory_, "nobody", {})->empty());
 }
 
 }  // namespace

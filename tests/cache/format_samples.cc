@@ -160,7 +160,7 @@ Head head() {
 }
 
 Proposal proposal(const Generation& generation, const std::string& base) {
-  return {.generation = generation, .epoch = id('e'), .base = base, .damaged = {}};
+  return {.generation = generation, .epoch = id('e'), .base = base, .cut = {}, .damaged = {}};
 }
 
 }  // namespace hearth::cache::sample

@@ -36,7 +36,7 @@ Generation generation(char digit, std::uint64_t bytes = 1000);
 // One that is a delta on `base` and takes over its packs.
 Generation delta_on(const Generation& base, char digit);
 
-// Every member has something in it.
+// Every member that the first programs wrote has something in it.
 Head head();
 
 // A HEAD without any generation, its epoch being id('e').

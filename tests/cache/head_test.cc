@@ -11,6 +11,7 @@ namespace hearth::cache {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 
 // The text with one piece replaced, and the checksum made right again.
 std::string resealed(std::string text, std::string_view from, std::string_view to) {
@@ -28,6 +29,17 @@ TEST(Head, ComesBackWithEveryMember) {
     ASSERT_TRUE(decoded) << decoded.error().message;
     EXPECT_EQ(*decoded, head);
   }
+}
+
+TEST(Head, OfAPurgeOfAPathOnlyTheLastIsKnown) {
+  Head head = sample::empty_head();
+  EXPECT_THAT(encode_head(head), Not(HasSubstr("cut")));
+  head.cut = sample::id('c');
+  const auto decoded = decode_head(encode_head(head));
+  ASSERT_TRUE(decoded) << decoded.error().message;
+  EXPECT_EQ(*decoded, head);
+  EXPECT_FALSE(decode_head(resealed(encode_head(head), "\"cut\":\"cccc", "\"cut\":\"xccc")));
+  EXPECT_FALSE(decode_head(resealed(encode_head(head), "\"cut\":\"cccc", "\"cut\":7,\"x\":\"cccc")));
 }
 
 TEST(Head, RefusesDamage) {

@@ -65,6 +65,8 @@ class Explorer {
         return Step::purge_list;
       case Actor::outside_purger:
         return Step::purge_read;
+      case Actor::path_purger:
+        return Step::cut_read;
       case Actor::rollback:
         return Step::rollback_read;
       case Actor::restorer:
@@ -75,29 +77,9 @@ class Explorer {
 
   void visit(World world) {
     const bool fresh = seen_.insert(KeyWriter(world).write()).second;
-    if (fresh) check(world);
+    if (fresh) check_promises(world);
     if (!world.violation.empty() && result_.violation.empty()) result_.violation = world.violation;
     if (fresh) stack_.push_back(std::move(world));
-  }
-
-  // The promises that hold in every state.
-  void check(World& world) {
-    if (!world.head) return;
-    const Head& head = world.head->head;
-    for (const auto* generations : {&head.generations, &head.aside}) {
-      for (const Generation& generation : *generations) {
-        for (const ObjectName& object : objects_of(head, generation)) {
-          if (!world.objects.contains(object)) world.violation = "HEAD names " + object.text() + ", which is gone";
-        }
-        if (world.dead.contains(generation.id)) world.violation = "a purge is undone by " + generation.id;
-      }
-    }
-    for (const Generation& generation : head.generations) {
-      if (world.rolled_back.contains(generation.id)) world.violation = "a rollback is undone by " + generation.id;
-    }
-    for (const ObjectName& object : head.bad) {
-      if (world.objects.contains(object)) world.violation = "HEAD calls " + object.text() + " bad, which is good";
-    }
   }
 
   void expand(const World& world) {
@@ -128,30 +110,20 @@ class Explorer {
       for (const Generation& generation : world.head->head.generations) {
         if (find_generation(put.head, generation.id) != nullptr) continue;
         if (std::ranges::find(put.head.aside, generation.id, &Generation::id) != put.head.aside.end()) {
-          roll_back(world, generation.id);
-        } else {
+          mark_rolled_back(world, generation.id);
+        } else if (put.head.cut == world.head->head.cut) {
           world.violation = "the save " + generation.id + " is lost";
         }
       }
     }
+    // What was there, and what is at work, may have what was purged.
+    if (world.head && world.head->head.epoch == put.head.epoch && world.head->head.cut != put.head.cut) {
+      for (const Generation& generation : world.head->head.generations) world.dead.insert(generation.id);
+      bury(world);
+    }
     world.head = Seen{.head = put.head, .written = world.now};
     world.version = ++world.writes;
     return true;
-  }
-
-  // Neither it nor what builds on it is to be in force again.
-  static void roll_back(World& world, const std::string& generation) {
-    world.rolled_back.insert(generation);
-    for (const Process& process : world.processes) {
-      if (is_saver(process) && process.proposal.base == generation) world.rolled_back.insert(process.id);
-    }
-  }
-
-  // What began before is not to be seen again.
-  static void bury(World& world) {
-    for (const Process& process : world.processes) {
-      if (is_saver(process) && !process.proposal.epoch.empty()) world.dead.insert(process.id);
-    }
   }
 
   void look(const World& world, Process& process) {
@@ -187,6 +159,9 @@ class Explorer {
       case Step::purge_put:
       case Step::purge_delete:
         return purge(world, index);
+      case Step::cut_read:
+      case Step::cut_put:
+        return cut(world, index);
       case Step::rollback_read:
       case Step::rollback_put:
         return roll_back(world, index);
@@ -212,6 +187,7 @@ class Explorer {
     process.began = world.now;
     process.proposal.generation = generation_of(process.id);
     process.proposal.epoch = process.seen.head.epoch;
+    process.proposal.cut = process.seen.head.cut;
     if (!process.seen.head.generations.empty()) {
       // The first builds on the newest; the others, as after a restore that fell back, on what is dropped first.
       const auto& generations = process.seen.head.generations;
@@ -249,7 +225,9 @@ class Explorer {
 
   void judge(World world, std::size_t index) {
     Process& process = world.processes[index];
-    Verdict verdict = process.version == 0 ? Verdict::put : decide(process.seen, process.proposal, process.began);
+    Proposal proposal = process.proposal;
+    if (!rule(Rule::cut)) proposal.cut = process.seen.head.cut;
+    Verdict verdict = process.version == 0 ? Verdict::put : decide(process.seen, proposal, process.began);
     if (forgiven(verdict)) verdict = Verdict::put;
     const auto own = own_objects(process.proposal);
     if (verdict == Verdict::put && process.version != process.opened_version && rule(Rule::own_there) &&
@@ -409,9 +387,10 @@ class Explorer {
     visit(std::move(world));
   }
 
-  // Something lies there, and no HEAD: so it is dead already.
+  // Something lies there, and no HEAD: so it is dead already, but who makes one at this moment is not. It is read
+  // again.
   void replace_absent_head(World& world, Process& process) {
-    process.step = process.epochs.empty() ? Step::finished : Step::purge_delete;
+    process.step = process.epochs.empty() ? Step::finished : Step::purge_read;
     if (process.epochs.empty()) return;
     Head head = plain(create({"app", "stack", "arch"}, store::CompareAndSwap::honoured));
     process.proposal.epoch = head.epoch = next_epoch(world);
@@ -436,6 +415,30 @@ class Explorer {
     process.epochs.insert(process.seen.head.epoch);
     process.proposal.epoch = head.epoch;
     process.step = Step::purge_delete;
+  }
+
+  // Of the newest generation stays what lies in its packs, with another manifest.
+  void cut(World world, std::size_t index) {
+    Process& process = world.processes[index];
+    if (process.step == Step::cut_read) {
+      look(world, process);
+      const bool any = process.version != 0 && !process.seen.head.generations.empty();
+      process.step = any && ++process.attempts <= kAttempts ? Step::cut_put : Step::finished;
+      return visit(std::move(world));
+    }
+    const auto& generations = process.seen.head.generations;
+    Generation rest = generations.front();
+    // Another name each time.
+    rest.id = id_of('c', static_cast<std::size_t>(++world.cuts));
+    rest.manifests.insert(rest.manifests.begin(), {rest.id, 1, {}});
+    world.objects[{process.seen.head.epoch, ObjectKind::manifest, rest.id, 0}] = world.now;
+    Fates fates;
+    for (const Generation& generation : generations) fates.emplace(generation.id, std::nullopt);
+    for (const Generation& generation : process.seen.head.aside) fates.emplace(generation.id, std::nullopt);
+    fates[generations.front().id] = rest;
+    Head head = replaced(process.seen, fates, SavesUnderWay::are_dropped);
+    head.cut = rest.id;
+    send(world, index, head, Step::finished, Step::cut_read);
   }
 
   void roll_back(World world, std::size_t index) {

@@ -27,6 +27,7 @@ enum class Rule {
   listing_first,     // a sweep lists the objects before it reads HEAD
   confirmed_absent,  // a sweep asks for what it has not listed before it calls it bad
   purged_epochs,     // a purge deletes the epochs alone that it knew before its HEAD was there
+  cut,               // a save that began before a path was purged is dropped
 };
 
 enum class Actor {
@@ -35,6 +36,7 @@ enum class Actor {
   collector,
   purger,          // HEAD with a new epoch, then deletion
   outside_purger,  // who knows nothing of HEAD: deletes it, then the rest
+  path_purger,     // puts what is left of the newest generation in its place, and drops all others
   rollback,        // to the generation before the newest
   restorer,        // of the oldest generation
 };

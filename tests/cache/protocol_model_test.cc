@@ -89,6 +89,26 @@ TEST(ProtocolModel, APurgeAfterOneFromOutside) {
   expect_sound({.actors = {kSaver, Actor::outside_purger, Actor::purger}, .jumps = 0, .faults = 1});
 }
 
+TEST(ProtocolModel, APurgeBesideFirstSaves) {
+  expect_sound({.actors = {kSaver, kSaver, Actor::purger}, .no_head = true, .jumps = 0, .faults = 1});
+}
+
+TEST(ProtocolModel, APurgeOfAPathBesideTwoSaversAndACollector) {
+  expect_sound({.actors = {kSaver, kSaver, Actor::path_purger, Actor::collector}, .jumps = 1, .sweeps = 1});
+}
+
+TEST(ProtocolModel, APurgeOfAPathBesideFirstSavesWithFaults) {
+  expect_sound({.actors = {kSaver, kSaver, Actor::path_purger}, .generations = 0, .jumps = 0, .faults = 1});
+}
+
+TEST(ProtocolModel, APurgeOfAPathARollbackAndASaverWithFaults) {
+  expect_sound({.actors = {kSaver, Actor::path_purger, Actor::rollback}, .jumps = 0, .faults = 1});
+}
+
+TEST(ProtocolModel, APurgeOfAPathBesideACompactionAndAPurge) {
+  expect_sound({.actors = {Actor::compactor, Actor::path_purger, Actor::purger}, .jumps = 1});
+}
+
 TEST(ProtocolModel, TwoCollectorsAndASaver) {
   expect_sound({.actors = {kSaver, Actor::collector, Actor::collector}, .jumps = 1, .sweeps = 1});
 }
@@ -169,6 +189,11 @@ TEST(ProtocolRule, WhatIsNotListedIsAskedForBeforeItIsBad) {
 TEST(ProtocolRule, APurgeDeletesOnlyTheEpochsThatItKnew) {
   expect_needed({.actors = {kSaver, Actor::purger, Actor::purger}, .generations = 0, .jumps = 0}, Rule::purged_epochs,
                 "which is gone");
+}
+
+// It builds on no generation, so nothing else gives it away.
+TEST(ProtocolRule, AFirstSaveFromBeforeAPurgeOfAPathIsDropped) {
+  expect_needed({.actors = {kSaver, kSaver, Actor::path_purger}, .generations = 0, .jumps = 0}, Rule::cut, "undone");
 }
 
 // A listing that is taken after HEAD was read is as good, since HEAD is put only over the one that was read: the order

@@ -28,6 +28,8 @@ enum class Step {
   purge_read,
   purge_put,
   purge_delete,
+  cut_read,
+  cut_put,
   rollback_read,
   rollback_put,
   restore_read,
@@ -69,6 +71,7 @@ struct World {
   int jumps = 0;
   int faults = 0;
   int epochs = 0;
+  int cuts = 0;
   std::vector<Process> processes;
   std::vector<Message> flight;
   std::set<std::string> dead;         // saves that began before a purge
@@ -98,6 +101,41 @@ inline Generation generation_of(const std::string& id) {
 
 inline bool is_saver(const Process& process) {
   return process.actor == Actor::saver || process.actor == Actor::compactor;
+}
+
+// Neither it nor what builds on it is to be in force again.
+inline void mark_rolled_back(World& world, const std::string& generation) {
+  world.rolled_back.insert(generation);
+  for (const Process& process : world.processes) {
+    if (is_saver(process) && process.proposal.base == generation) world.rolled_back.insert(process.id);
+  }
+}
+
+// What began before is not to be seen again.
+inline void bury(World& world) {
+  for (const Process& process : world.processes) {
+    if (is_saver(process) && !process.proposal.epoch.empty()) world.dead.insert(process.id);
+  }
+}
+
+// The promises that hold in every state.
+inline void check_promises(World& world) {
+  if (!world.head) return;
+  const Head& head = world.head->head;
+  for (const auto* generations : {&head.generations, &head.aside}) {
+    for (const Generation& generation : *generations) {
+      for (const ObjectName& object : objects_of(head, generation)) {
+        if (!world.objects.contains(object)) world.violation = "HEAD names " + object.text() + ", which is gone";
+      }
+      if (world.dead.contains(generation.id)) world.violation = "a purge is undone by " + generation.id;
+    }
+  }
+  for (const Generation& generation : head.generations) {
+    if (world.rolled_back.contains(generation.id)) world.violation = "a rollback is undone by " + generation.id;
+  }
+  for (const ObjectName& object : head.bad) {
+    if (world.objects.contains(object)) world.violation = "HEAD calls " + object.text() + " bad, which is good";
+  }
 }
 
 // What tells states apart, and no more: names by their ends, versions by whether they are still the one that is there,
@@ -145,7 +183,7 @@ class KeyWriter {
   }
 
   void add(const Seen& seen, store::StoreTime now) {
-    put('H', seen.head.epoch, age(seen.written, now));
+    put('H', seen.head.epoch, seen.head.cut, age(seen.written, now));
     for (const Generation& generation : seen.head.generations) put('g', generation.id);
     for (const Generation& generation : seen.head.aside) put('a', generation.id);
     for (const Trashed& trashed : seen.head.trash) {
@@ -161,7 +199,7 @@ class KeyWriter {
         process.opened_version == process.version, process.opened_version == world_.version);
     put('c', age(process.began, {}), age(process.seen.now, {}));
     add(process.seen, process.seen.now);
-    put('p', process.proposal.epoch, process.proposal.base);
+    put('p', process.proposal.epoch, process.proposal.base, process.proposal.cut);
     for (const Listed& listed : process.sweep.objects) {
       put('l', listed.object, process.sweep.taken - listed.modified > kUnreferencedAge);
     }

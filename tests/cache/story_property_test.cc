@@ -3,10 +3,13 @@
 #include <rapidcheck.h>
 
 #include <cstdlib>
+#include <map>
+#include <set>
 
 #include "cache/collect.h"
 #include "cache/commit.h"
 #include "cache/engine_support.h"
+#include "cache/purge_path.h"
 #include "cache/tree_worker.h"
 #include "cache/verify.h"
 #include "store/memory_store.h"
@@ -19,7 +22,7 @@ namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 using support::LastMutation;
 
-enum class Deed { save, restore, restore_anew, roll_back, quarantine, purge, sweep, pass_hours, pass_days };
+enum class Deed { save, restore, restore_anew, roll_back, quarantine, purge, purge_path, sweep, pass_hours, pass_days };
 
 struct Move {
   Deed deed = Deed::save;
@@ -48,6 +51,7 @@ rc::Gen<Move> any_move() {
                                                                 {2, roll_back},
                                                                 {1, quarantine},
                                                                 {1, purge},
+                                                                {2, purge_path},
                                                                 {1, sweep},
                                                                 {1, pass_hours},
                                                                 {1, pass_days}})),
@@ -61,6 +65,19 @@ rc::Gen<Move> any_move() {
 // An empty directory that was saved over an empty one keeps the time of the first; none is the same as an empty one.
 Picture comparable(Picture tree) {
   if (tree.size() == 1) tree.clear();
+  return tree;
+}
+
+// The names that stay of a file that had several are names of it still.
+Picture without(Picture tree, const std::string& top) {
+  std::erase_if(tree, [&](const auto& one) { return one.first == top || one.first.starts_with(top + "/"); });
+  std::map<std::string, std::vector<std::string>> names;
+  for (const auto& [path, node] : tree) {
+    if (!node.twin.empty()) names[node.twin].push_back(path);
+  }
+  for (const auto& [twin, paths] : names) {
+    for (const std::string& path : paths) tree.at(path).twin = paths.size() == 1 ? "" : paths.front();
+  }
   return tree;
 }
 
@@ -107,6 +124,8 @@ class Story {
         return set_aside(move);
       case Deed::purge:
         return purge();
+      case Deed::purge_path:
+        return purge_path(move.which);
       case Deed::sweep:
         RC_ASSERT(sweep(store_, layout_, {}).has_value() || died());
         return;
@@ -201,6 +220,32 @@ class Story {
     const bool done = cache::purge(store_, layout_, {}).has_value();
     RC_ASSERT(done || died());
     if (done || head().epoch != epoch) generations_.clear();
+  }
+
+  void purge_path(unsigned which) {
+    std::set<std::string> tops;
+    for (const Known& known : generations_) {
+      for (const auto& [path, node] : known.tree) {
+        if (!path.empty() && !path.contains('/')) tops.insert(path);
+      }
+    }
+    if (tops.empty()) return;
+    const std::string top = *std::next(tops.begin(), static_cast<std::ptrdiff_t>(which % tops.size()));
+    const std::string cut = head().cut;
+    const auto chosen = [&](const Entry& entry) { return entry.path == Path(top); };
+    const bool done = cache::purge_path(store_, layout_, chosen, Rehearse::no, {}).has_value();
+    RC_ASSERT(done || died());
+    if (!done && head().cut == cut) return;
+    std::vector<Known> left;
+    for (const Known& known : generations_) {
+      const bool newest = &known == &generations_.front();
+      if (!known.tree.contains(top)) {
+        left.push_back(known);
+      } else if (newest) {
+        left.push_back({head().generations.front().id, comparable(without(known.tree, top))});
+      }
+    }
+    generations_ = std::move(left);
   }
 
   void check_head() {

@@ -44,7 +44,8 @@ TEST(Transition, EveryOneHasANewSerialAndNonce) {
   for (const Head& head :
        {with_generation(before, sample::proposal(sample::generation('d'))), purged(before),
         *rolled_back(before, sample::id('b')), *quarantined(before, sample::id('a')), *pinned(before, sample::id('a')),
-        unpinned(before, sample::id('a')), marked_bad(before, {}), swept(before, {})}) {
+        unpinned(before, sample::id('a')), marked_bad(before, {}), swept(before, {}),
+        replaced(before, {}, SavesUnderWay::go_on), replaced(before, {}, SavesUnderWay::are_dropped)}) {
     EXPECT_EQ(head.serial, before.head.serial + 1);
     EXPECT_NE(head.nonce, before.head.nonce);
     EXPECT_TRUE(is_id(head.nonce));
@@ -103,6 +104,49 @@ TEST(Transition, PurgeLeavesNothing) {
   EXPECT_THAT(head.generations, IsEmpty());
   EXPECT_THAT(head.trash, IsEmpty());
   EXPECT_EQ(head.unknown, before.head.unknown);
+}
+
+TEST(Transition, AGenerationIsReplacedInItsPlaceAndWithItsPin) {
+  Seen before = seen("cba");
+  before.head.aside = {sample::generation('9')};
+  before.head.pins = {sample::id('b')};
+  before.head.bad = {pack_of('b')};
+  const Head head = replaced(before, {{sample::id('b'), sample::generation('d')}, {sample::id('9'), std::nullopt}},
+                             SavesUnderWay::go_on);
+  EXPECT_EQ(ids(head.generations), "cda");
+  EXPECT_THAT(head.aside, IsEmpty());
+  EXPECT_EQ(head.pins, std::vector{sample::id('d')});
+  EXPECT_THAT(head.bad, IsEmpty());
+  for (const char digit : {'b', '9'}) EXPECT_THAT(head.trash, Contains(Trashed{pack_of(digit), std::nullopt}));
+  EXPECT_THAT(head.trash, Not(Contains(Trashed{pack_of('c'), std::nullopt})));
+  EXPECT_EQ(head.cut, before.head.cut);
+}
+
+TEST(Transition, WhatIsDroppedIsPinnedNoMore) {
+  Seen before = seen("cba");
+  before.head.pins = {sample::id('a'), sample::id('b')};
+  const Head head = replaced(before, {{sample::id('a'), std::nullopt}}, SavesUnderWay::are_dropped);
+  EXPECT_EQ(ids(head.generations), "cb");
+  EXPECT_EQ(head.pins, std::vector{sample::id('b')});
+}
+
+TEST(Transition, ACutDropsEverySaveFromBefore) {
+  const Proposal first = sample::proposal(sample::generation('d'));
+  const Proposal built_on = sample::proposal(sample::generation('d'), sample::id('c'));
+  const Seen before = seen("cba");
+  const Seen after = later(replaced(before, {{sample::id('a'), std::nullopt}}, SavesUnderWay::are_dropped), {});
+  EXPECT_TRUE(is_id(after.head.cut));
+  for (const Proposal& proposal : {first, built_on}) {
+    EXPECT_EQ(decide(before, proposal, kNow), Verdict::put);
+    EXPECT_EQ(decide(after, proposal, kNow), Verdict::purged);
+    Proposal late = proposal;
+    late.cut = after.head.cut;
+    EXPECT_EQ(decide(after, late, kNow), Verdict::put);
+    // What is committed is committed.
+    EXPECT_EQ(decide(later(with_generation(after, late), {}), proposal, kNow), Verdict::done);
+  }
+  EXPECT_EQ(decide(later(marked_bad(after, {}), {}), first, kNow), Verdict::purged);
+  EXPECT_EQ(purged(after).cut, "");
 }
 
 TEST(Transition, OnlyWhatIsNamedIsMarkedBadAndOnlyWhileItIs) {

@@ -49,11 +49,20 @@ TEST(Parse, AcceptsEachCommand) {
   EXPECT_TRUE(parse({"cache", "cat", "blog", "a/b"}, {}).run);
   EXPECT_TRUE(parse({"cache", "export", "blog", "-"}, {}).run);
   EXPECT_TRUE(parse({"cache", "import", "blog", "cache.tgz", "--compression-level", "9"}, {}).run);
+  EXPECT_TRUE(parse({"cache", "verify", "blog", "--repair", "dir"}, {}).run);
+  EXPECT_TRUE(parse({"cache", "purge", "blog", "--path", "**/*.log", "--all-stacks", "--yes"}, {}).run);
+  EXPECT_TRUE(parse({"cache", "rollback", "blog"}, {}).run);
+  EXPECT_TRUE(parse({"cache", "pin", "blog", "0"}, {}).run);
+  EXPECT_TRUE(parse({"cache", "unpin", "blog", "0123456789abcdef"}, {}).run);
+  EXPECT_TRUE(parse({"cache", "gc", "--all", "--dry-run"}, {}).run);
+  EXPECT_TRUE(parse({"cache", "expire", "blog", "--unused", "30d"}, {}).run);
+  EXPECT_TRUE(parse({"cache", "save", "dir", "--app", "blog", "--max-size", "2GiB"}, {}).run);
 }
 
 TEST(Parse, HelpHasExamplesAndSucceeds) {
   std::vector<std::vector<std::string>> lines = {{"build", "--help"}, {"test", "--help"}, {"run", "-h"}};
-  for (const char* verb : {"save", "restore", "ls", "show", "du", "diff", "cat", "export", "import", "verify"}) {
+  for (const char* verb : {"save", "restore", "ls", "show", "du", "diff", "cat", "export", "import", "verify", "purge",
+                           "rollback", "pin", "unpin", "gc", "expire"}) {
     lines.push_back({"cache", verb, "--help"});
   }
   for (const std::vector<std::string>& words : lines) {
@@ -102,6 +111,13 @@ TEST(Parse, WhatIsMissingIsNamed) {
   EXPECT_THAT(refusal({"cache", "diff", "blog", "1"}), HasSubstr("FROM and TO"));
   EXPECT_THAT(refusal({"cache", "verify"}), HasSubstr("--all"));
   EXPECT_THAT(refusal({"cache", "verify", "blog", "--all"}), HasSubstr("not both"));
+  EXPECT_THAT(refusal({"cache", "verify", "--all", "--repair", "dir"}), HasSubstr("one APP"));
+  EXPECT_THAT(refusal({"cache", "purge", "--yes"}), HasSubstr("needs an APP"));
+  EXPECT_THAT(refusal({"cache", "purge", "blog", "--path", "/"}), HasSubstr("needs a GLOB"));
+  EXPECT_THAT(refusal({"cache", "pin", "blog"}), HasSubstr("needs a GENERATION"));
+  EXPECT_THAT(refusal({"cache", "gc"}), HasSubstr("--all"));
+  EXPECT_THAT(refusal({"cache", "expire", "--all"}), HasSubstr("--unused"));
+  EXPECT_THAT(refusal({"cache", "expire", "--all", "--unused", "soon"}), HasSubstr("soon"));
 }
 
 TEST(Parse, ValuesAreChecked) {

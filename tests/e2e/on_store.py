@@ -1,5 +1,6 @@
 """What the binary does on every store that it is pointed to; store_NAME.py says which one."""
 
+import json
 import os
 import subprocess
 import uuid
@@ -65,6 +66,38 @@ class Everywhere:
         self.assertIn("unchanged since", self.save().log)
         verified = self.hearth("cache", "verify", "demo")
         self.assertEqual(verified.code, 0, str(verified))
+
+    def test_what_operators_change(self):
+        def told(*arguments):
+            outcome = self.hearth("cache", *arguments, "--format", "json")
+            self.assertEqual(outcome.code, 0, str(outcome))
+            return json.loads(outcome.log)
+
+        def ids():
+            return [generation["id"] for generation in told("show", "demo")["generations"]]
+
+        self.assertEqual(self.save("--create-store").code, 0)
+        for number in range(2):
+            (self.tree / "new").write_text(f"{number}\n")
+            self.assertEqual(self.save().code, 0)
+        newest, middle, oldest = ids()
+        self.assertEqual(told("pin", "demo", "2")["pins"], [oldest])
+        self.assertEqual(told("rollback", "demo", "--to", "1", "--yes")["aside"], [newest])
+        self.assertEqual(ids(), [middle, oldest])
+        purged = told("purge", "demo", "--path", "large", "--yes")["caches"][0]
+        self.assertEqual((purged["paths"], len(purged["dropped"])), (["large"], 3))
+        (self.tree / "large").unlink()
+        (self.tree / "new").write_text("0\n")
+        self.assertEqual(self.restore().code, 0)
+        self.assert_same()
+        swept = told("gc", "demo", "--dry-run")["caches"][0]
+        stored = told("show", "demo")["stored"]
+        self.assertEqual(swept["listed"]["objects"], stored["objects"] - 1)
+        self.assertEqual(told("expire", "--all", "--unused", "1h", "--yes")["caches"], [])
+        gone = told("purge", "demo", "--yes")["caches"][0]
+        self.assertEqual(gone["deleted_objects"], stored["objects"] - 1)
+        self.assertEqual(told("show", "demo")["stored"]["objects"], 1)
+        self.assertEqual(self.restore().code, 4)
 
     def test_a_build_is_warm_and_its_slug_runs(self):
         pack = self.buildpack(compile='cat "$2/n" 2>/dev/null && echo WARM=[yes]; date >"$2/n"; echo "echo RAN" >"$1/go"',

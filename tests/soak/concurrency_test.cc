@@ -183,7 +183,7 @@ class Soak {
       const auto report = cache::sweep(store_, layout_, {});
       const std::scoped_lock lock(mutex_);
       ++outcomes_[report ? "sweep done" : fmt::format("sweep {}", name(report.error().kind))];
-      if (report) deleted_ += report->deleted;
+      if (report) deleted_ += report->deleted.objects;
     }
   }
 

@@ -1,0 +1,53 @@
+#include "build/last_restore.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "util/text.h"
+
+namespace hearth::build {
+
+namespace {
+
+struct Stored {
+  store::Key key;
+  store::StoreTime when;
+};
+
+bool tells_of_restore(const std::vector<std::byte>& bytes, const cache::Name& name) {
+  const auto* begin = reinterpret_cast<const char*>(bytes.data());
+  const nlohmann::json report = nlohmann::json::parse(begin, begin + bytes.size(), nullptr, false);
+  if (!report.is_object() || report.value("stack", nlohmann::json()) != name.stack ||
+      report.value("arch", nlohmann::json()) != name.arch) {
+    return false;
+  }
+  const nlohmann::json outcome = report.value(nlohmann::json::json_pointer("/cache/restore/outcome"), nlohmann::json());
+  return outcome == "hit" || outcome == "fallback";
+}
+
+}  // namespace
+
+Result<std::optional<store::StoreTime>> last_restore(store::ObjectStore& store, const cache::Name& name,
+                                                     store::StoreTime since, const std::stop_token& stop) {
+  const store::Prefix prefix =
+      TRY(store::Prefix::parse(fmt::format("apps/{}/builds/", util::percent_encode(name.app))));
+  std::vector<Stored> reports;
+  const auto visit = [&](const store::ObjectInfo& object) -> Result<void> {
+    if (object.key.text().ends_with("/report.json") && object.modified > since) {
+      reports.push_back({object.key, object.modified});
+    }
+    return {};
+  };
+  TRY(within("listing the builds", store.list(prefix, visit, stop)));
+  std::ranges::sort(reports, std::greater<>(), &Stored::when);
+  for (const Stored& report : reports) {
+    const Result<store::Object> object = store.get(report.key, {}, stop);
+    if (!object && object.error().kind == ErrorKind::not_found) continue;
+    if (!object) return std::unexpected(object.error());
+    if (tells_of_restore(object->bytes, name)) return report.when;
+  }
+  return std::nullopt;
+}
+
+}  // namespace hearth::build
