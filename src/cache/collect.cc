@@ -4,6 +4,7 @@
 #include <set>
 
 #include "cache/commit.h"
+#include "cache/verify.h"
 
 namespace hearth::cache {
 
@@ -89,6 +90,17 @@ Result<PurgeReport> purge(store::ObjectStore& store, const Layout& layout, std::
   }
   const std::set<ObjectName> deleted = TRY(delete_all(store, layout, garbage, stop));
   return PurgeReport{.deleted = deleted.size()};
+}
+
+Result<PurgeReport> purge_app(store::ObjectStore& store, std::string_view app, const std::stop_token& stop) {
+  PurgeReport report;
+  const std::vector<Name> names = TRY(find_caches(store, app, stop));
+  for (const Name& name : names) {
+    const Layout layout = TRY(Layout::of(name));
+    const PurgeReport one = TRY(purge(store, layout, stop));
+    report.deleted += one.deleted;
+  }
+  return report;
 }
 
 }  // namespace hearth::cache

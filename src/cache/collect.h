@@ -29,5 +29,7 @@ struct PurgeReport {
 // Makes the cache empty at once: HEAD with a new epoch, then deletion of everything that was there. Savers that are at
 // work commit nothing any more. A later purge deletes what an interrupted one has left. A newer format: invalid.
 Result<PurgeReport> purge(store::ObjectStore& store, const Layout& layout, std::stop_token stop);
+// All caches of the app, of whatever stack and architecture.
+Result<PurgeReport> purge_app(store::ObjectStore& store, std::string_view app, const std::stop_token& stop);
 
 }  // namespace hearth::cache
