@@ -48,6 +48,7 @@ Json of(const std::optional<SlugReport>& slug) {
 Json of(const CacheRestoreReport& restore) {
   return {{"outcome", restore.outcome},
           {"generation", restore.generation},
+          {"seed", restore.seed},
           {"entries", restore.entries},
           {"bytes", restore.bytes},
           {"fetched_bytes", restore.fetched_bytes}};
@@ -63,7 +64,8 @@ Json of(const CacheSaveReport& save) {
           {"uploaded_objects", save.uploaded_objects},
           {"added", save.added},
           {"changed", save.changed},
-          {"removed", save.removed}};
+          {"removed", save.removed},
+          {"left_out", save.left_out}};
 }
 
 Json of(const StoreReport& store) {
@@ -112,7 +114,12 @@ std::string to_json(const Report& report) {
                      {"processes", Json(report.processes)},
                      {"phases", of(report.phases)},
                      {"slug", of(report.slug)},
-                     {"cache", {{"restore", of(report.restore)}, {"save", of(report.save)}}},
+                     {"cache",
+                      {{"mode", report.cache.mode},
+                       {"why", report.cache.why},
+                       {"deleted_objects", report.cache.deleted_objects},
+                       {"restore", of(report.restore)},
+                       {"save", of(report.save)}}},
                      {"store", of(report.store)}};
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }

@@ -53,9 +53,16 @@ struct SlugReport {
   std::string key;  // in the store; empty where it was not published
 };
 
+struct CacheChoiceReport {
+  std::string mode = "on";            // what was in force: on, off, read-only, refresh
+  std::string why;                    // who wanted it so; empty where nobody said anything
+  std::uint64_t deleted_objects = 0;  // of the stored cache, since its owner wants none
+};
+
 struct CacheRestoreReport {
   std::string outcome = "off";  // hit, fallback, miss, off, damaged, unavailable, late
   std::string generation;
+  std::string seed;  // the app whose cache it was, where that was another one
   std::uint64_t entries = 0;
   std::uint64_t bytes = 0;
   std::uint64_t fetched_bytes = 0;
@@ -72,6 +79,7 @@ struct CacheSaveReport {
   std::uint64_t added = 0;
   std::uint64_t changed = 0;
   std::uint64_t removed = 0;
+  std::uint64_t left_out = 0;
 };
 
 struct StoreReport {
@@ -96,6 +104,7 @@ struct Report {
   std::map<std::string, std::string> processes;
   std::vector<PhaseReport> phases;  // in the order of their start
   std::optional<SlugReport> slug;   // absent where none was made
+  CacheChoiceReport cache;
   CacheRestoreReport restore;
   CacheSaveReport save;
   StoreReport store;

@@ -2,11 +2,14 @@
 #include <memory>
 
 #include "build/build.h"
+#include "build/cache_choice.h"
 #include "build/transfer.h"
 #include "cache/cache.h"
+#include "cache/key.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"
 #include "cli/shared_options.h"
+#include "util/ignore_rules.h"
 #include "util/machine.h"
 #include "util/text.h"
 
@@ -16,17 +19,28 @@ namespace {
 
 constexpr const char* kSaveExamples = R"(Examples:
   hearth cache save node_modules --app blog
-  hearth cache save target --app tool --store file:///srv/hearth --stack debian-12)";
+  hearth cache save target --app tool --store file:///srv/hearth --stack debian-12
+  hearth cache save node_modules --key "npm $LOCKFILE_HASH" --cache-exclude .cache/)";
 
 constexpr const char* kRestoreExamples = R"(Examples:
   hearth cache restore node_modules --app blog
   hearth cache restore target --app tool --store file:///srv/hearth --stack debian-12 --replace --strict
+  hearth cache restore node_modules --key "npm $LOCKFILE_HASH" --fallback "npm main" --fallback blog
 
 Without --strict a miss, or a store that does not answer, is a warning, and the directory is empty.)";
+
+std::string name_of_key(const std::string& flag, const std::string& key) {
+  Result<std::string> name = within(flag, cache::app_of_key(key));
+  if (!name) throw UsageError(name.error().message);
+  return std::move(*name);
+}
 
 struct CacheFlags {
   std::string directory;
   std::string app;
+  std::string key;                     // free text in the place of `app`
+  std::vector<std::string> fallbacks;  // of restore only
+  std::vector<std::string> exclude;    // of save only
   StoreFlags store;
   std::string stack = build::BuildOptions().stack;
   std::chrono::milliseconds deadline{};
@@ -36,7 +50,21 @@ struct CacheFlags {
   std::uint32_t compression_level = build::BuildOptions().compression_level;  // of save only
 
   cache::Name name() const { return {app, stack, util::architecture()}; }
+  // For messages.
+  std::string title() const { return util::shown(key.empty() ? app : key); }
 };
+
+// Where --key is given, it counts, and the app's name follows from it.
+void check_name(CacheFlags& flags, const std::string& verb) {
+  if (flags.app.empty() && flags.key.empty()) {
+    throw UsageError(fmt::format("cache {} needs --app NAME (or HEARTH_APP), or --key KEY", verb));
+  }
+  const Result<void> named = flags.key.empty() ? build::check_app_name(flags.app) : Result<void>();
+  if (!named) throw UsageError(named.error().message);
+  if (!flags.key.empty()) flags.app = name_of_key("--key", flags.key);
+  for (std::string& fallback : flags.fallbacks) fallback = name_of_key("--fallback", fallback);
+  check_cache_exclude(flags.exclude);
+}
 
 // How a command ends that could not do what it was for: as an error under --strict, else as a warning.
 int fall_short(const CacheFlags& flags, int code, const std::string& message) {
@@ -58,15 +86,16 @@ int conclude(const CacheFlags& flags, const cache::RestoreReport& report, const 
   switch (report.outcome) {
     case cache::RestoreOutcome::hit:
     case cache::RestoreOutcome::fallback:
-      say(fmt::format("restored generation {}: {} entries, {}, {} fetched", report.generation, report.entries,
+      say(fmt::format("restored generation {}{}: {} entries, {}, {} fetched", report.generation,
+                      report.seed.empty() ? "" : fmt::format(" of {}", util::shown(report.seed)), report.entries,
                       util::human_size(report.bytes), util::human_size(report.fetched_bytes)));
       return static_cast<int>(ExitCode::success);
     case cache::RestoreOutcome::miss:
-      return fall_short(flags, static_cast<int>(ExitCode::source), fmt::format("{} has no cache yet", flags.app));
+      return fall_short(flags, static_cast<int>(ExitCode::source), fmt::format("{} has no cache yet", flags.title()));
     case cache::RestoreOutcome::damaged:
     case cache::RestoreOutcome::unavailable:
       return fall_short(flags, static_cast<int>(ExitCode::store),
-                        fmt::format("the cache of {} could not be restored", flags.app));
+                        fmt::format("the cache of {} could not be restored", flags.title()));
     case cache::RestoreOutcome::late:
       if (session.signals.received() != 0) return ended_late(session);
       return fall_short(flags, ended_late(session), fmt::format("restoring the cache {}", transfer.lateness()));
@@ -79,9 +108,10 @@ int conclude(const CacheFlags& flags, const cache::SaveReport& report, const bui
   warn_all(report.warnings);
   switch (report.outcome) {
     case cache::SaveOutcome::saved:
-      say(fmt::format("saved generation {}: {} entries, {}; {} added, {} changed, {} removed, {} uploaded",
+      say(fmt::format("saved generation {}: {} entries, {}; {} added, {} changed, {} removed, {} uploaded{}",
                       report.generation, report.entries, util::human_size(report.bytes), report.added, report.changed,
-                      report.removed, util::human_size(report.uploaded_bytes)));
+                      report.removed, util::human_size(report.uploaded_bytes),
+                      report.left_out == 0 ? "" : fmt::format("; {} left out", report.left_out)));
       return static_cast<int>(ExitCode::success);
     case cache::SaveOutcome::unchanged:
       say(fmt::format("unchanged since generation {}: {} entries", report.generation, report.entries));
@@ -90,7 +120,7 @@ int conclude(const CacheFlags& flags, const cache::SaveReport& report, const bui
       return fall_short(flags, static_cast<int>(ExitCode::store), "the cache was purged meanwhile; nothing was saved");
     case cache::SaveOutcome::failed:
       return fall_short(flags, static_cast<int>(ExitCode::store),
-                        fmt::format("the cache of {} could not be saved; the old one stays", flags.app));
+                        fmt::format("the cache of {} could not be saved; the old one stays", flags.title()));
     case cache::SaveOutcome::late:
       if (session.signals.received() != 0) return ended_late(session);
       return fall_short(flags, ended_late(session),
@@ -122,9 +152,10 @@ int restore(const CacheFlags& flags, const Session& session) {
   const cache::Replace replace = flags.replace ? cache::Replace::yes : cache::Replace::no;
   const Result<void> room = cache::make_room(flags.directory, index, replace);
   if (!room) return refuse(room.error(), session);
-  const auto work = [name = flags.name(), directory = flags.directory, index](store::ObjectStore& store,
-                                                                              const std::stop_token& stop) {
-    return cache::restore(store, name, directory, index, {}, stop);
+  const cache::RestoreOptions options{.owner = {}, .threads = 0, .seeds = flags.fallbacks};
+  const auto work = [name = flags.name(), directory = flags.directory, index, options](store::ObjectStore& store,
+                                                                                       const std::stop_token& stop) {
+    return cache::restore(store, name, directory, index, options, stop);
   };
   return with_store<cache::RestoreReport>(flags, session, work);
 }
@@ -135,7 +166,9 @@ int save(const CacheFlags& flags, const Session& session) {
     complain(fmt::format("{} is no directory; nothing was saved", flags.directory));
     return static_cast<int>(ExitCode::usage);
   }
-  const cache::SaveOptions options{.threads = 0, .compression_level = static_cast<int>(flags.compression_level)};
+  const cache::SaveOptions options{.threads = 0,
+                                   .compression_level = static_cast<int>(flags.compression_level),
+                                   .exclude = util::IgnoreRules(build::cache_exclusions(flags.exclude, {}))};
   const auto work = [name = flags.name(), directory = flags.directory, options](store::ObjectStore& store,
                                                                                 const std::stop_token& stop) {
     return cache::save(store, name, directory, cache::index_path(directory), options, stop);
@@ -147,6 +180,7 @@ void define_verb(CLI::App& command, Invocation& invocation, const std::shared_pt
                  const std::shared_ptr<Options>& options, int (*execute)(const CacheFlags&, const Session&)) {
   command.add_option("DIR", flags->directory, "The directory");
   add_app(*options, flags->app);
+  options->text("--key", flags->key, "Any text, in the place of the app's name")->type_name("KEY");
   add_store(*options, flags->store);
   add_stack(*options, flags->stack);
   options->duration("--stall-timeout", flags->stall_timeout, "Ends it when the store makes no progress");
@@ -156,9 +190,7 @@ void define_verb(CLI::App& command, Invocation& invocation, const std::shared_pt
     invocation.check = [&invocation, flags, options, execute, verb] {
       options->finish();
       if (flags->directory.empty()) throw UsageError(fmt::format("cache {} needs a DIR", verb));
-      if (flags->app.empty()) throw UsageError(fmt::format("cache {} needs --app NAME (or HEARTH_APP)", verb));
-      const Result<void> named = build::check_app_name(flags->app);
-      if (!named) throw UsageError(named.error().message);
+      check_name(*flags, verb);
       invocation.run = [flags, execute](const Session& session) { return execute(*flags, session); };
     };
   });
@@ -176,6 +208,7 @@ void define_cache(CLI::App& root, Invocation& invocation) {
   auto save_options = std::make_shared<Options>(*saving, invocation.environment);
   define_verb(*saving, invocation, save_flags, save_options, save);
   save_flags->deadline = build::BuildOptions().save_deadline;
+  add_cache_exclude(*save_options, save_flags->exclude);
   add_compression_level(*save_options, save_flags->compression_level);
   save_options->duration("--save-deadline", save_flags->deadline, "Then the old cache stays");
 
@@ -187,6 +220,9 @@ void define_cache(CLI::App& root, Invocation& invocation) {
   define_verb(*restoring, invocation, restore_flags, restore_options, restore);
   restore_flags->deadline = build::BuildOptions().restore_deadline;
   restore_options->duration("--restore-deadline", restore_flags->deadline, "Then DIR is empty");
+  restore_options
+      ->list("--fallback", restore_flags->fallbacks, "Key, or app, whose cache to take where there is none yet")
+      ->type_name("KEY");
   restore_options->flag("--replace", restore_flags->replace,
                         "Replace DIR even if it was not restored or saved by hearth");
 

@@ -4,6 +4,8 @@
 
 #include "cache/layout.h"
 #include "cli/command.h"
+#include "util/ignore_rules.h"
+#include "util/text.h"
 
 namespace hearth::cli {
 
@@ -53,6 +55,19 @@ void add_compression_level(Options& options, std::uint32_t& level) {
   options.number("--compression-level", level, "zstd's level for the cache: 1 (fast) to 19 (small)")
       ->check(CLI::Range(1, 19))
       ->capture_default_str();
+}
+
+void add_cache_exclude(Options& options, std::vector<std::string>& patterns) {
+  options.list("--cache-exclude", patterns, "What a save leaves out: a pattern as in .gitignore, without !")
+      ->type_name("PATTERN");
+}
+
+void check_cache_exclude(const std::vector<std::string>& patterns) {
+  for (const std::string& pattern : patterns) {
+    if (!util::IgnoreRules(pattern).empty()) continue;
+    throw UsageError(fmt::format("--cache-exclude: \"{}\" names nothing; patterns are those of .gitignore, without !",
+                                 util::shown(pattern)));
+  }
 }
 
 build::ConfigVarSources ConfigVarFlags::sources() const {

@@ -29,6 +29,11 @@ void add_stack(Options& options, std::string& stack);
 // zstd's, of the cache: 1 to 19.
 void add_compression_level(Options& options, std::uint32_t& level);
 
+// Patterns of what a save leaves out.
+void add_cache_exclude(Options& options, std::vector<std::string>& patterns);
+// UsageError for one that names nothing: a comment, or an exception ("!…").
+void check_cache_exclude(const std::vector<std::string>& patterns);
+
 struct ConfigVarFlags {
   std::string directory;
   std::string file;
