@@ -179,12 +179,7 @@ Step Pipeline::await_restore() {
   log_.heading("Restoring cache...");
   const cache::RestoreReport restored = restore_->wait();
   record("restore", restore_->transfer().started(), restore_->transfer().taken());
-  report_.restore = {std::string(cache::name(restored.outcome)),
-                     restored.generation,
-                     restored.seed,
-                     restored.entries,
-                     restored.bytes,
-                     restored.fetched_bytes};
+  report_.restore = report_of(restored);
   for (const std::string& warning : restored.warnings) log_.warning(warning);
   return use_restored(restored);
 }

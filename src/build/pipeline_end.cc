@@ -105,17 +105,7 @@ void Pipeline::save_cache() {
     saved = save.wait();
     lateness = stop_.stop_requested() ? "was interrupted" : save.transfer().lateness();
   }
-  report_.save = {std::string(cache::name(saved.outcome)),
-                  saved.generation,
-                  saved.entries,
-                  saved.bytes,
-                  saved.read_bytes,
-                  saved.uploaded_bytes,
-                  saved.uploaded_objects,
-                  saved.added,
-                  saved.changed,
-                  saved.removed,
-                  saved.left_out};
+  report_.save = report_of(saved);
   for (const std::string& warning : saved.warnings) log_.warning(warning);
   if (saved.outcome == cache::SaveOutcome::saved) log_.line("Saved " + description(report_.save));
   if (saved.outcome == cache::SaveOutcome::unchanged) log_.line("Cache unchanged, not updating");

@@ -46,12 +46,8 @@ Json of(const std::optional<SlugReport>& slug) {
 }
 
 Json of(const CacheRestoreReport& restore) {
-  return {{"outcome", restore.outcome},
-          {"generation", restore.generation},
-          {"seed", restore.seed},
-          {"entries", restore.entries},
-          {"bytes", restore.bytes},
-          {"fetched_bytes", restore.fetched_bytes}};
+  return {{"outcome", restore.outcome}, {"generation", restore.generation}, {"seed", restore.seed},
+          {"entries", restore.entries}, {"bytes", restore.bytes},           {"fetched_bytes", restore.fetched_bytes}};
 }
 
 Json of(const CacheSaveReport& save) {
@@ -75,6 +71,10 @@ Json of(const StoreReport& store) {
       {"bytes_in", store.bytes_in},
       {"bytes_out", store.bytes_out},
       {"retries", store.retries}};
+}
+
+std::string text_of(const Json& json) {
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace
@@ -121,7 +121,38 @@ std::string to_json(const Report& report) {
                        {"restore", of(report.restore)},
                        {"save", of(report.save)}}},
                      {"store", of(report.store)}};
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return text_of(json);
+}
+
+std::string to_json(const CacheRestoreReport& restore) {
+  return text_of(of(restore));
+}
+
+std::string to_json(const CacheSaveReport& save) {
+  return text_of(of(save));
+}
+
+CacheRestoreReport report_of(const cache::RestoreReport& restored) {
+  return {.outcome = std::string(cache::name(restored.outcome)),
+          .generation = restored.generation,
+          .seed = restored.seed,
+          .entries = restored.entries,
+          .bytes = restored.bytes,
+          .fetched_bytes = restored.fetched_bytes};
+}
+
+CacheSaveReport report_of(const cache::SaveReport& saved) {
+  return {.outcome = std::string(cache::name(saved.outcome)),
+          .generation = saved.generation,
+          .entries = saved.entries,
+          .bytes = saved.bytes,
+          .read_bytes = saved.read_bytes,
+          .uploaded_bytes = saved.uploaded_bytes,
+          .uploaded_objects = saved.uploaded_objects,
+          .added = saved.added,
+          .changed = saved.changed,
+          .removed = saved.removed,
+          .left_out = saved.left_out};
 }
 
 Result<StoredReport> parse_report(std::string_view text) {

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cache/cache.h"
 #include "util/error.h"
 
 namespace hearth::build {
@@ -110,8 +111,14 @@ struct Report {
   StoreReport store;
 };
 
+CacheRestoreReport report_of(const cache::RestoreReport& restored);
+CacheSaveReport report_of(const cache::SaveReport& saved);
+
 // Version 1 of the documented JSON form, one line feed at the end. Text that is not UTF-8 has its bad bytes replaced.
 std::string to_json(const Report& report);
+// The members cache.restore and cache.save of that form, on their own.
+std::string to_json(const CacheRestoreReport& restore);
+std::string to_json(const CacheSaveReport& save);
 
 // What a reader of stored reports needs to choose a slug.
 struct StoredReport {

@@ -212,7 +212,8 @@ class Verifier {
   VerifyReport report_;
 };
 
-Result<std::vector<Name>> find_below(store::ObjectStore& store, const store::Prefix& prefix, const std::stop_token& stop) {
+Result<std::vector<Name>> find_below(store::ObjectStore& store, const store::Prefix& prefix,
+                                     const std::stop_token& stop) {
   std::vector<Name> names;
   const auto visit = [&](const store::ObjectInfo& info) -> Result<void> {
     if (std::optional<Name> name = Layout::name_of(info.key)) names.push_back(std::move(*name));

@@ -35,6 +35,8 @@ std::string name_of_key(const std::string& flag, const std::string& key) {
   return std::move(*name);
 }
 
+enum class Format { text, json };
+
 struct CacheFlags {
   std::string directory;
   std::string app;
@@ -45,6 +47,7 @@ struct CacheFlags {
   std::string stack = build::BuildOptions().stack;
   std::chrono::milliseconds deadline{};
   std::chrono::milliseconds stall_timeout = build::BuildOptions().stall_timeout;
+  Format format = Format::text;
   bool strict = false;
   bool replace = false;                                                       // of restore only
   std::uint32_t compression_level = build::BuildOptions().compression_level;  // of save only
@@ -72,6 +75,11 @@ int fall_short(const CacheFlags& flags, int code, const std::string& message) {
   return flags.strict ? code : static_cast<int>(ExitCode::success);
 }
 
+// What a person wants to know; programs have the report.
+void tell(const CacheFlags& flags, const std::string& line) {
+  if (flags.format == Format::text) say(line);
+}
+
 void warn_all(const std::vector<std::string>& warnings) {
   for (const std::string& warning : warnings) complain(fmt::format("warning: {}", warning));
 }
@@ -86,9 +94,9 @@ int conclude(const CacheFlags& flags, const cache::RestoreReport& report, const 
   switch (report.outcome) {
     case cache::RestoreOutcome::hit:
     case cache::RestoreOutcome::fallback:
-      say(fmt::format("restored generation {}{}: {} entries, {}, {} fetched", report.generation,
-                      report.seed.empty() ? "" : fmt::format(" of {}", util::shown(report.seed)), report.entries,
-                      util::human_size(report.bytes), util::human_size(report.fetched_bytes)));
+      tell(flags, fmt::format("restored generation {}{}: {} entries, {}, {} fetched", report.generation,
+                              report.seed.empty() ? "" : fmt::format(" of {}", util::shown(report.seed)),
+                              report.entries, util::human_size(report.bytes), util::human_size(report.fetched_bytes)));
       return static_cast<int>(ExitCode::success);
     case cache::RestoreOutcome::miss:
       return fall_short(flags, static_cast<int>(ExitCode::source), fmt::format("{} has no cache yet", flags.title()));
@@ -108,13 +116,13 @@ int conclude(const CacheFlags& flags, const cache::SaveReport& report, const bui
   warn_all(report.warnings);
   switch (report.outcome) {
     case cache::SaveOutcome::saved:
-      say(fmt::format("saved generation {}: {} entries, {}; {} added, {} changed, {} removed, {} uploaded{}",
-                      report.generation, report.entries, util::human_size(report.bytes), report.added, report.changed,
-                      report.removed, util::human_size(report.uploaded_bytes),
-                      report.left_out == 0 ? "" : fmt::format("; {} left out", report.left_out)));
+      tell(flags, fmt::format("saved generation {}: {} entries, {}; {} added, {} changed, {} removed, {} uploaded{}",
+                              report.generation, report.entries, util::human_size(report.bytes), report.added,
+                              report.changed, report.removed, util::human_size(report.uploaded_bytes),
+                              report.left_out == 0 ? "" : fmt::format("; {} left out", report.left_out)));
       return static_cast<int>(ExitCode::success);
     case cache::SaveOutcome::unchanged:
-      say(fmt::format("unchanged since generation {}: {} entries", report.generation, report.entries));
+      tell(flags, fmt::format("unchanged since generation {}: {} entries", report.generation, report.entries));
       return static_cast<int>(ExitCode::success);
     case cache::SaveOutcome::superseded:
       return fall_short(flags, static_cast<int>(ExitCode::store), "the cache was purged meanwhile; nothing was saved");
@@ -134,17 +142,29 @@ int refuse(const Error& error, const Session& session) {
   return exit_code(error.kind, session.signals.received());
 }
 
-// The part that both verbs share: the store, and the limits.
 template <class Report>
-int with_store(const CacheFlags& flags, const Session& session,
+void tell_json(const CacheFlags& flags, const Report& report) {
+  if (flags.format != Format::json) return;
+  const std::string json = build::to_json(build::report_of(report));
+  say(json.substr(0, json.size() - 1));
+}
+
+// The part that both verbs share: the store, and the limits. `unavailable` is the report where there is no store.
+template <class Report>
+int with_store(const CacheFlags& flags, const Session& session, const Report& unavailable,
                std::function<Report(store::ObjectStore&, const std::stop_token&)> work) {
   Result<store::OpenStore> opened = open_store(flags.store);
   if (!opened && opened.error().kind == ErrorKind::invalid) return refuse(opened.error(), session);
-  if (!opened) return fall_short(flags, static_cast<int>(ExitCode::store), opened.error().message);
+  if (!opened) {
+    tell_json(flags, unavailable);
+    return fall_short(flags, static_cast<int>(ExitCode::store), opened.error().message);
+  }
   build::ReportingTransfer<Report> transfer(std::move(opened->store), opened->meter,
                                             {flags.deadline, flags.stall_timeout}, std::move(work),
                                             session.signals.token());
-  return conclude(flags, transfer.wait(), transfer.transfer(), session);
+  const Report report = transfer.wait();
+  tell_json(flags, report);
+  return conclude(flags, report, transfer.transfer(), session);
 }
 
 int restore(const CacheFlags& flags, const Session& session) {
@@ -157,7 +177,9 @@ int restore(const CacheFlags& flags, const Session& session) {
                                                                                        const std::stop_token& stop) {
     return cache::restore(store, name, directory, index, options, stop);
   };
-  return with_store<cache::RestoreReport>(flags, session, work);
+  cache::RestoreReport unavailable;
+  unavailable.outcome = cache::RestoreOutcome::unavailable;
+  return with_store<cache::RestoreReport>(flags, session, unavailable, work);
 }
 
 int save(const CacheFlags& flags, const Session& session) {
@@ -173,7 +195,7 @@ int save(const CacheFlags& flags, const Session& session) {
                                                                                 const std::stop_token& stop) {
     return cache::save(store, name, directory, cache::index_path(directory), options, stop);
   };
-  return with_store<cache::SaveReport>(flags, session, work);
+  return with_store<cache::SaveReport>(flags, session, {}, work);
 }
 
 void define_verb(CLI::App& command, Invocation& invocation, const std::shared_ptr<CacheFlags>& flags,
@@ -184,6 +206,8 @@ void define_verb(CLI::App& command, Invocation& invocation, const std::shared_pt
   add_store(*options, flags->store);
   add_stack(*options, flags->stack);
   options->duration("--stall-timeout", flags->stall_timeout, "Ends it when the store makes no progress");
+  const Choices<Format> formats = {{"text", Format::text}, {"json", Format::json}};
+  options->choice("--format", flags->format, formats, "How to tell what was done")->default_str("text");
   options->flag("--strict", flags->strict, "Fail where the cache cannot be had or kept, instead of warning");
   const std::string verb = command.get_name();
   command.final_callback([&invocation, flags, options, execute, verb] {

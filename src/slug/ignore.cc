@@ -72,7 +72,8 @@ Result<std::uint64_t> apply_ignore_file(const fs::path& app_dir, const std::stri
   while (!rules.empty()) {
     const std::optional<WalkEntry> entry = TRY(walk.next());
     if (!entry) break;
-    if (!rules.match(entry->path, S_ISDIR(entry->status.st_mode) ? util::PathKind::directory : util::PathKind::other)) continue;
+    if (!rules.match(entry->path, S_ISDIR(entry->status.st_mode) ? util::PathKind::directory : util::PathKind::other))
+      continue;
     const fs::path path = app_dir / entry->path;
     removed += count_entries(path, *entry);
     TRY(within(name, remove_entry(path, *entry)));
