@@ -30,7 +30,7 @@ const std::vector<std::string> kLeftOutOfEnvDir = {"SSH_KEY"};
 
 Result<void> check(const BuildOptions& options, const Result<ConfigVars>& config_vars) {
   TRY(check_app_name(options.app));
-  for (const std::string& seed : options.cache_from) TRY(within("--cache-from", cache::app_of_key(seed)));
+  for (const std::string& seed : options.seeds) TRY(within("--cache-from", cache::app_of_key(seed)));
   if (!config_vars) return std::unexpected(config_vars.error());
   return {};
 }

@@ -190,7 +190,7 @@ void Pipeline::start_restore() {
   if (!cache_is_restored()) return;
   report_.restore.outcome = "late";  // until it was waited for: a build may fail before
   cache::RestoreOptions restore_options{.owner = sandbox_->owner(), .threads = 0, .seeds = {}};
-  for (const std::string& seed : options_.cache_from) {
+  for (const std::string& seed : options_.seeds) {
     if (Result<std::string> app = cache::app_of_key(seed)) restore_options.seeds.push_back(std::move(*app));
   }
   const auto work = [work_dir = work_, name = cache_name(), restore_options](store::ObjectStore& store,

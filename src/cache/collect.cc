@@ -4,7 +4,7 @@
 #include <set>
 
 #include "cache/commit.h"
-#include "cache/verify.h"
+#include "cache/inspect.h"
 
 namespace hearth::cache {
 

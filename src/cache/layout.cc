@@ -8,14 +8,6 @@
 
 namespace hearth::cache {
 
-namespace {
-
-std::string folder_of(std::string_view app) {
-  return fmt::format("apps/{}/cache/", util::percent_encode(app));
-}
-
-}  // namespace
-
 std::string new_id() {
   return util::random_hex(8);
 }
@@ -52,12 +44,17 @@ std::optional<ObjectName> ObjectName::parse(std::string_view text) {
   return name;
 }
 
+Result<store::Prefix> Layout::caches_of(std::string_view app) {
+  if (app.empty()) return fail(ErrorKind::invalid, "a cache needs an app");
+  return store::Prefix::parse(fmt::format("apps/{}/cache/", util::percent_encode(app)));
+}
+
 Result<Layout> Layout::of(const Name& name) {
   if (name.app.empty() || name.stack.empty()) return fail(ErrorKind::invalid, "a cache needs an app and a stack");
   if (name.arch.empty() || name.arch.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") != std::string::npos) {
     return fail(ErrorKind::invalid, "\"{}\" is no name of an architecture", name.arch);
   }
-  const std::string folder = folder_of(name.app);
+  const std::string folder = TRY(caches_of(name.app)).text();
   const std::string suffix = fmt::format("{}-{}", util::percent_encode(name.stack), name.arch);
   store::Key head = TRY(store::Key::parse(fmt::format("{}HEAD.{}", folder, suffix)));
   store::Prefix objects = TRY(store::Prefix::parse(fmt::format("{}data.{}/", folder, suffix)));
@@ -99,11 +96,6 @@ bool Layout::has_object(const store::Key& key) {
 
 store::Prefix Layout::all() {
   return store::Prefix::parse("apps/").value();
-}
-
-Result<store::Prefix> Layout::of_app(std::string_view app) {
-  if (app.empty()) return fail(ErrorKind::invalid, "a cache needs an app");
-  return store::Prefix::parse(folder_of(app));
 }
 
 store::Key Layout::key(const ObjectName& object) const {

@@ -53,8 +53,8 @@ class Layout {
   static bool has_object(const store::Key& key);
   // What the objects of all caches have in common; those of builds too.
   static store::Prefix all();
-  // What all caches of the app have in common, their HEADs among it. invalid: an app that no layout could be of.
-  static Result<store::Prefix> of_app(std::string_view app);
+  // What the objects of all caches of one app have in common, HEADs among them. invalid: an empty app, or one too long.
+  static Result<store::Prefix> caches_of(std::string_view app);
   // What all other objects of this cache, of all epochs, have in common.
   const store::Prefix& objects() const { return objects_; }
   store::Key key(const ObjectName& object) const;

@@ -212,17 +212,6 @@ class Verifier {
   VerifyReport report_;
 };
 
-Result<std::vector<Name>> find_below(store::ObjectStore& store, const store::Prefix& prefix,
-                                     const std::stop_token& stop) {
-  std::vector<Name> names;
-  const auto visit = [&](const store::ObjectInfo& info) -> Result<void> {
-    if (std::optional<Name> name = Layout::name_of(info.key)) names.push_back(std::move(*name));
-    return {};
-  };
-  TRY(store.list(prefix, visit, stop));
-  return names;
-}
-
 }  // namespace
 
 std::string_view name(VerifyOutcome outcome) {
@@ -245,15 +234,6 @@ VerifyReport verify(store::ObjectStore& store, const Name& name, unsigned thread
   VerifyReport report;
   report.error = layout.error();
   return report;
-}
-
-Result<std::vector<Name>> find_caches(store::ObjectStore& store, const std::stop_token& stop) {
-  return find_below(store, Layout::all(), stop);
-}
-
-Result<std::vector<Name>> find_caches(store::ObjectStore& store, std::string_view app, const std::stop_token& stop) {
-  const store::Prefix prefix = TRY(Layout::of_app(app));
-  return find_below(store, prefix, stop);
 }
 
 }  // namespace hearth::cache

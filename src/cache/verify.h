@@ -49,9 +49,4 @@ struct VerifyReport {
 // tells.
 VerifyReport verify(store::ObjectStore& store, const Name& name, unsigned threads, const std::stop_token& stop);
 
-// The caches that the store has a HEAD of, in the order of their keys. Errors: the store's.
-Result<std::vector<Name>> find_caches(store::ObjectStore& store, const std::stop_token& stop);
-// The same of one app alone, of all stacks and architectures.
-Result<std::vector<Name>> find_caches(store::ObjectStore& store, std::string_view app, const std::stop_token& stop);
-
 }  // namespace hearth::cache

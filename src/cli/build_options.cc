@@ -26,7 +26,7 @@ void add_build_input(CLI::App& command, Options& options, BuildFlags& flags) {
                                            {"refresh", build::CacheMode::refresh}};
   options.choice("--cache", flags.options.cache, modes, "What to do with the cache (refresh: start empty, save)");
   options
-      .list("--cache-from", flags.options.cache_from,
+      .list("--cache-from", flags.options.seeds,
             "App, or key, whose cache to start from while the app has none of its own")
       ->type_name("APP");
   add_cache_exclude(options, flags.options.cache_exclude);

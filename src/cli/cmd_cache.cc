@@ -6,6 +6,7 @@
 #include "build/transfer.h"
 #include "cache/cache.h"
 #include "cache/key.h"
+#include "cli/cache_target.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"
 #include "cli/shared_options.h"
@@ -34,8 +35,6 @@ std::string name_of_key(const std::string& flag, const std::string& key) {
   if (!name) throw UsageError(name.error().message);
   return std::move(*name);
 }
-
-enum class Format { text, json };
 
 struct CacheFlags {
   std::string directory;
@@ -137,11 +136,6 @@ int conclude(const CacheFlags& flags, const cache::SaveReport& report, const bui
   return static_cast<int>(ExitCode::internal);
 }
 
-int refuse(const Error& error, const Session& session) {
-  complain(error.message);
-  return exit_code(error.kind, session.signals.received());
-}
-
 template <class Report>
 void tell_json(const CacheFlags& flags, const Report& report) {
   if (flags.format != Format::json) return;
@@ -206,8 +200,7 @@ void define_verb(CLI::App& command, Invocation& invocation, const std::shared_pt
   add_store(*options, flags->store);
   add_stack(*options, flags->stack);
   options->duration("--stall-timeout", flags->stall_timeout, "Ends it when the store makes no progress");
-  const Choices<Format> formats = {{"text", Format::text}, {"json", Format::json}};
-  options->choice("--format", flags->format, formats, "How to tell what was done")->default_str("text");
+  add_format(*options, flags->format);
   options->flag("--strict", flags->strict, "Fail where the cache cannot be had or kept, instead of warning");
   const std::string verb = command.get_name();
   command.final_callback([&invocation, flags, options, execute, verb] {

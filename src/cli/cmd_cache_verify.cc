@@ -4,9 +4,9 @@
 #include <nlohmann/json.hpp>
 
 #include "cache/verify.h"
+#include "cli/cache_target.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"
-#include "cli/shared_options.h"
 #include "util/text.h"
 
 namespace hearth::cli {
@@ -21,26 +21,15 @@ Exit codes: 0 everything is as it should be, 1 something is damaged, 2 usage, 4 
 could be read. A damaged cache needs no repair: a restore takes an older generation, or starts cold, and the next save
 stores anew what is damaged.)";
 
-enum class Format { text, json };
-
 // Files that are named of a damaged generation, so that a page is enough.
 constexpr std::size_t kNamedFiles = 10;
 
-struct VerifyFlags {
-  std::string app;
-  bool all = false;
-  StoreFlags store;
-  std::string stack;  // empty: any
+struct VerifyFlags : CacheTarget {
   std::uint32_t threads = 0;
-  Format format = Format::text;
 };
 
 std::string title(const cache::Name& name) {
   return fmt::format("{} ({}, {})", name.app, name.stack, name.arch);
-}
-
-std::string plural(std::uint64_t count, std::string_view noun) {
-  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
 
 void show(const cache::Name& name, const cache::VerifyReport& report) {
@@ -96,21 +85,10 @@ nlohmann::json as_json(const cache::Name& name, const cache::VerifyReport& repor
           {"damaged_generations", std::move(generations)}};
 }
 
-// Whatever the store's trouble is, the answer is not to be had from it.
-int code_of(const Error& error, const Session& session) {
-  const bool of_store = error.kind == ErrorKind::io;
-  return of_store ? static_cast<int>(ExitCode::store) : exit_code(error.kind, session.signals.received());
-}
-
-int refuse(const Error& error, const Session& session) {
-  complain(error.message);
-  return code_of(error, session);
-}
-
 // What could not be read weighs more than what is damaged: the answer is not complete.
 int code_of(const std::vector<cache::VerifyReport>& reports, const Session& session) {
   for (const cache::VerifyReport& report : reports) {
-    if (report.error) return code_of(*report.error, session);
+    if (report.error) return store_exit_code(*report.error, session);
   }
   const bool damaged = std::ranges::any_of(
       reports, [](const cache::VerifyReport& report) { return report.outcome == cache::VerifyOutcome::damaged; });
@@ -119,24 +97,15 @@ int code_of(const std::vector<cache::VerifyReport>& reports, const Session& sess
 
 int execute(const VerifyFlags& flags, const Session& session) {
   // What the store has is to be proved, not what a tier has.
-  StoreFlags direct = flags.store;
-  direct.tier.clear();
-  const Result<store::OpenStore> opened = open_store(direct);
-  if (!opened) return refuse(opened.error(), session);
-  store::ObjectStore& store = *opened->store;
+  CacheTarget direct = flags;
+  direct.store.tier.clear();
+  const Result<FoundCaches> found = find_caches(direct, session);
+  if (!found) return refuse_of_store(found.error(), session);
+  store::ObjectStore& store = *found->opened.store;
   const std::stop_token stop = session.signals.token();
-  Result<std::vector<cache::Name>> names = cache::find_caches(store, stop);
-  if (!names) return refuse(names.error(), session);
-  std::erase_if(*names, [&](const cache::Name& name) {
-    return (!flags.all && name.app != flags.app) || (!flags.stack.empty() && name.stack != flags.stack);
-  });
-  if (names->empty() && !flags.all) {
-    return refuse({ErrorKind::not_found, fmt::format("{} has no cache in {}", flags.app, store.description())},
-                  session);
-  }
   std::vector<cache::VerifyReport> reports;
   nlohmann::json json = nlohmann::json::array();
-  for (const cache::Name& name : *names) {
+  for (const cache::Name& name : found->names) {
     reports.push_back(cache::verify(store, name, flags.threads, stop));
     if (flags.format == Format::json) {
       json.push_back(as_json(name, reports.back()));
@@ -146,9 +115,7 @@ int execute(const VerifyFlags& flags, const Session& session) {
     if (stop.stop_requested()) break;
   }
   if (flags.format == Format::json) {
-    const nlohmann::json whole{{"version", 1}, {"caches", std::move(json)}};
-    // Paths are bytes.
-    say(whole.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+    say_json({{"version", 1}, {"caches", std::move(json)}});
   }
   return code_of(reports, session);
 }
@@ -161,21 +128,9 @@ void define_cache_verify(CLI::App& cache, Invocation& invocation) {
   command->footer(kExamples);
   auto flags = std::make_shared<VerifyFlags>();
   auto options = std::make_shared<Options>(*command, invocation.environment);
-  command->add_option("APP", flags->app, "The app");
-  options->flag("--all", flags->all, "All caches of the store");
-  add_store(*options, flags->store);
-  options->text("--stack", flags->stack, "Only the caches of this stack")->type_name("NAME");
+  add_cache_target(*command, *options, *flags, Apps::one_or_all);
   options->number("--threads", flags->threads, "Objects that are read at the same time (0: one per core)");
-  const Choices<Format> formats = {{"text", Format::text}, {"json", Format::json}};
-  options->choice("--format", flags->format, formats, "How to tell it")->default_str("text");
-  command->final_callback([&invocation, flags, options] {
-    invocation.check = [&invocation, flags, options] {
-      options->finish();
-      if (flags->all && !flags->app.empty()) throw UsageError("cache verify takes an APP or --all, not both");
-      if (!flags->all && flags->app.empty()) throw UsageError("cache verify needs an APP, or --all");
-      invocation.run = [flags](const Session& session) { return execute(*flags, session); };
-    };
-  });
+  run_on_caches(*command, invocation, flags, options, execute);
 }
 
 }  // namespace hearth::cli

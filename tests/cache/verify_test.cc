@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "cache/engine_support.h"
+#include "cache/inspect.h"
 #include "store/memory_store.h"
 #include "support/faulty_store.h"
 
