@@ -163,12 +163,14 @@ Config Config::load(const std::string& named, const std::vector<std::filesystem:
     take(std::move(*file));
   }
   for (const std::filesystem::path& path : others) {
+    std::error_code code;
+    // Below something that is no directory there is none either.
+    if (std::filesystem::status(path, code).type() == std::filesystem::file_type::not_found) continue;
     Result<ConfigFile> file = read_config_file(path);
+    if (!file && file.error().kind == ErrorKind::invalid) throw UsageError(file.error().message);
     if (file) {
       take(std::move(*file));
-    } else if (file.error().kind == ErrorKind::invalid) {
-      throw UsageError(file.error().message);
-    } else if (file.error().kind != ErrorKind::not_found) {
+    } else {
       config.warnings_.push_back(file.error().message);
     }
   }
