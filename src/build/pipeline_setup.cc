@@ -201,7 +201,8 @@ void Pipeline::start_restore() {
       store_, meter_, TransferLimits{options_.restore_deadline, options_.stall_timeout}, work, deadline_.token());
 }
 
-// Beside the build, so that it costs no time; whatever the build comes to, its owner wants no cache.
+// Beside the build, so that it costs no time; whatever the build comes to, its owner wants no cache. What the publish
+// moves meanwhile counts as progress; the deadline holds all the same.
 void Pipeline::start_deletion() {
   if (!store_ || stored_cache_ == StoredCache::stays) return;
   const auto work = [app = options_.app, deleted = deleted_](store::ObjectStore& store, const std::stop_token& stop) {
