@@ -1,10 +1,41 @@
 """Files of settings: which one counts, and what is wrong in them."""
 
+import contextlib
+import http.server
 import os
 import shutil
 import subprocess
+import threading
 
 from harness import EndToEnd, can_run, main, needs_root, write_tree
+
+
+@contextlib.contextmanager
+def refusing_server():
+    """A server that refuses everything: its port, and the Authorization of each request."""
+    asked = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def refuse(self):
+            asked.append(self.headers.get("Authorization", ""))
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.send_response(403)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        do_GET = do_PUT = do_HEAD = do_DELETE = do_POST = refuse
+
+        def log_message(self, *arguments):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server.server_address[1], asked
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 class ConfigFiles(EndToEnd):
@@ -174,14 +205,17 @@ tier-size = 1000000
         pack = self.buildpack(compile='env; echo "token=[$OS_AUTH_TOKEN_OF_TEST]"')
         outcome = self.build(self.app(), "--config", path, "--pass-env", "OS_AUTH_TOKEN_OF_TEST", packs=[pack])
         self.assertEqual(outcome.said("token"), "")
-        # A store that has no other way to learn where its server is: nobody listens there, and that is what it says.
-        endpoint = self.write('[environment]\nAWS_ACCESS_KEY_ID = "a"\nAWS_SECRET_ACCESS_KEY = "hunter2"\nAWS_ENDPOINT_URL_S3 = "http://127.0.0.1:1"\n')
-        store = ("--store", "s3://bucket?region=us-east-1", "--stall-timeout", "2s", "--save-deadline", "3s")
-        errors = self.save("--config", endpoint, *store).errors
-        self.assertIn("127.0.0.1", errors)
-        self.assertNotIn("hunter2", errors)
-        errors = self.save("--config", endpoint, *store, env={"AWS_ENDPOINT_URL_S3": "http://127.0.0.2:1"}).errors
-        self.assertIn("127.0.0.2", errors, "a variable that is set wins")
+        with refusing_server() as (port, asked):
+            path = self.write('[environment]\nAWS_ACCESS_KEY_ID = "IDOFFILE"\nAWS_SECRET_ACCESS_KEY = "hunter2"\n'
+                              f'AWS_ENDPOINT_URL_S3 = "http://127.0.0.1:{port}"\n')
+            store = ("--store", "s3://bucket?region=us-east-1")
+            errors = self.save("--config", path, *store).errors
+            self.assertIn("warning: ", errors)
+            self.assertNotIn("hunter2", errors)
+            self.assertTrue(asked and all("Credential=IDOFFILE/" in each for each in asked), asked)
+            asked.clear()
+            self.save("--config", path, *store, env={"AWS_ACCESS_KEY_ID": "IDOFVARIABLE"})
+            self.assertTrue(asked and all("Credential=IDOFVARIABLE/" in each for each in asked), asked)
 
     def test_settings_have_no_place_in_its_environment(self):
         self.assertIn("named.toml:2: HEARTH_STACK is a setting", self.refused('[environment]\nHEARTH_STACK = "x"\n'))
