@@ -81,7 +81,9 @@ struct BuildOptions {
   sandbox::Network network = sandbox::Network::on;
   std::chrono::milliseconds build_timeout = std::chrono::minutes(15);
 
-  CacheMode cache = CacheMode::on;
+  CacheMode cache = CacheMode::on;         // the operator's word; cache_choice.h says what it comes to
+  std::vector<std::string> cache_exclude;  // patterns of util/ignore_rules.h: what a save leaves out of CACHE_DIR
+  std::vector<std::string> seeds;          // apps, or keys (cache/key.h), to start from while the app has no cache
   std::chrono::milliseconds restore_deadline = std::chrono::seconds(60);
   std::chrono::milliseconds save_deadline = std::chrono::seconds(120);
   std::chrono::milliseconds stall_timeout = std::chrono::seconds(10);  // of restore and save, waiting for the store

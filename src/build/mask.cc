@@ -30,6 +30,8 @@ std::vector<std::string> secrets_of(const std::map<std::string, std::string>& co
     if (line.size() >= kShortestSecret) secrets.emplace_back(line);
   };
   for (const auto& [name, value] : config_vars) {
+    // Our own settings: what is in force is told with them.
+    if (name == "HEARTH_CACHE" || name == "HEARTH_CACHE_EXCLUDE") continue;
     if (name == "BUILDPACK_URL") {
       const std::string_view info = userinfo(value);
       add(info);

@@ -10,6 +10,7 @@
 #include "build/source.h"
 #include "buildpack/environment.h"
 #include "buildpack/procfile.h"
+#include "cache/key.h"
 #include "util/file.h"
 #include "util/machine.h"
 #include "util/text.h"
@@ -29,6 +30,7 @@ const std::vector<std::string> kLeftOutOfEnvDir = {"SSH_KEY"};
 
 Result<void> check(const BuildOptions& options, const Result<ConfigVars>& config_vars) {
   TRY(check_app_name(options.app));
+  for (const std::string& seed : options.seeds) TRY(within("--cache-from", cache::app_of_key(seed)));
   if (!config_vars) return std::unexpected(config_vars.error());
   return {};
 }
@@ -72,6 +74,7 @@ Report Pipeline::run(const Result<void>& usable) {
   } else {
     report_.failure = std::move(outcome).error();
   }
+  await_deletion();
   finish();
   return report_;
 }
@@ -79,6 +82,7 @@ Report Pipeline::run(const Result<void>& usable) {
 Step Pipeline::build(const Result<void>& usable) {
   TRY(set_up(usable));
   start_restore();
+  start_deletion();
   TRY(phase("source", [&] { return take_source(); }));
   TRY(phase("buildpacks", [&] { return fetch_buildpacks(); }));
   TRY(phase("detect", [&] { return detect(); }));
@@ -175,8 +179,7 @@ Step Pipeline::await_restore() {
   log_.heading("Restoring cache...");
   const cache::RestoreReport restored = restore_->wait();
   record("restore", restore_->transfer().started(), restore_->transfer().taken());
-  report_.restore = {std::string(cache::name(restored.outcome)), restored.generation, restored.entries, restored.bytes,
-                     restored.fetched_bytes};
+  report_.restore = report_of(restored);
   for (const std::string& warning : restored.warnings) log_.warning(warning);
   return use_restored(restored);
 }
@@ -187,7 +190,8 @@ Step Pipeline::use_restored(const cache::RestoreReport& restored) {
   const fs::path from = work_->own() / "restored";
   const bool warm = restore_ && (restored.outcome == hit || restored.outcome == fallback);
   if (warm && ::rename(from.c_str(), work_->cache().c_str()) == 0) {
-    log_.line(fmt::format("{}: {} entries, {}{}", restored.outcome == hit ? "Restored" : "Restored an older cache",
+    log_.line(fmt::format("{}{}: {} entries, {}{}", restored.outcome == hit ? "Restored" : "Restored an older cache",
+                          restored.seed.empty() ? "" : fmt::format(" from {}", util::shown(restored.seed)),
                           restored.entries, util::human_size(restored.bytes),
                           restored.generation.empty() ? "" : ", generation " + restored.generation));
     return {};

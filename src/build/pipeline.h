@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "build/buildpack_steps.h"
+#include "build/cache_choice.h"
 #include "build/config_vars.h"
 #include "build/failures.h"
 #include "build/log.h"
@@ -20,6 +21,7 @@
 #include "build/work_dir.h"
 #include "buildpack/selection.h"
 #include "cache/cache.h"
+#include "cache/collect.h"
 #include "util/stop.h"
 
 namespace hearth::build {
@@ -47,9 +49,11 @@ class Pipeline {
   Step start_agent();
   sandbox::Config sandbox_config() const;
   void choose_cache_mode();
+  void tell_cache_mode();
   fetch::GitAccess git_access() const;
   buildpack::Environment git_environment() const;
   void start_restore();
+  void start_deletion();
   cache::Name cache_name() const { return {options_.app, options_.stack, report_.arch}; }
 
   // pipeline.cc
@@ -77,6 +81,8 @@ class Pipeline {
 
   // pipeline_end.cc
   void save_cache();
+  cache::SaveOptions save_options() const;
+  void await_deletion();
   bool make_cache_readable();
   void finish();
   void tell_failure();
@@ -105,6 +111,7 @@ class Pipeline {
   Report report_;
   std::string phase_;
   CacheMode cache_;
+  StoredCache stored_cache_ = StoredCache::stays;
 
   // In the order in which they depend on each other: destroyed from the last to the first.
   std::shared_ptr<store::ObjectStore> store_;  // null where it could not be opened
@@ -115,6 +122,10 @@ class Pipeline {
   std::unique_ptr<sandbox::Sandbox> online_;  // for fetches; null where sandbox_ serves them
   std::optional<SshAgent> agent_;
   std::unique_ptr<ReportingTransfer<cache::RestoreReport>> restore_;
+  // Its own, since a deletion that hangs outlives the build.
+  using Deletion = std::optional<Result<cache::PurgeReport>>;
+  const std::shared_ptr<Deletion> deleted_ = std::make_shared<Deletion>();
+  std::unique_ptr<Transfer> deletion_;
 
   std::string source_version_;
   buildpack::TestSettings test_settings_;

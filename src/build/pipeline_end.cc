@@ -22,7 +22,8 @@ constexpr std::chrono::seconds kRecordsLimitWhenInterrupted(2);
 std::string description(const CacheSaveReport& save) {
   return fmt::format("{} entries, {}; {} added, {} changed, {} removed; {} uploaded in {} objects", save.entries,
                      util::human_size(save.bytes), save.added, save.changed, save.removed,
-                     util::human_size(save.uploaded_bytes), save.uploaded_objects);
+                     util::human_size(save.uploaded_bytes), save.uploaded_objects) +
+         (save.left_out == 0 ? "" : fmt::format("; {} left out", save.left_out));
 }
 
 }  // namespace
@@ -74,6 +75,13 @@ bool Pipeline::make_cache_readable() {
   return ::mkdir(work_->cache().c_str(), 0755) == 0;
 }
 
+cache::SaveOptions Pipeline::save_options() const {
+  return {.threads = 0,
+          .compression_level = static_cast<int>(options_.compression_level),
+          .max_bytes = options_.max_size,
+          .exclude = util::IgnoreRules(cache_exclusions(options_.cache_exclude, config_vars_))};
+}
+
 void Pipeline::save_cache() {
   if (cache_ == CacheMode::off || cache_ == CacheMode::read_only) {
     report_.save.outcome = "off";
@@ -89,11 +97,8 @@ void Pipeline::save_cache() {
   cache::SaveReport saved;
   std::string lateness;
   if (make_cache_readable()) {
-    const cache::SaveOptions options{.threads = 0,
-                                     .compression_level = static_cast<int>(options_.compression_level),
-                                     .max_bytes = options_.max_size};
-    const auto work = [work_dir = work_, name = cache_name(), options](store::ObjectStore& store,
-                                                                       const std::stop_token& stop) {
+    const auto work = [work_dir = work_, name = cache_name(), options = save_options()](store::ObjectStore& store,
+                                                                                        const std::stop_token& stop) {
       return cache::save(store, name, work_dir->cache(), work_dir->own() / "index", options, stop);
     };
     ReportingTransfer<cache::SaveReport> save(store_, meter_, {options_.save_deadline, options_.stall_timeout}, work,
@@ -101,18 +106,7 @@ void Pipeline::save_cache() {
     saved = save.wait();
     lateness = stop_.stop_requested() ? "was interrupted" : save.transfer().lateness();
   }
-  report_.save = {std::string(cache::name(saved.outcome)),
-                  saved.generation,
-                  saved.entries,
-                  saved.bytes,
-                  saved.read_bytes,
-                  saved.uploaded_bytes,
-                  saved.uploaded_objects,
-                  saved.added,
-                  saved.changed,
-                  saved.removed,
-                  saved.trimmed_files,
-                  saved.trimmed_bytes};
+  report_.save = report_of(saved);
   for (const std::string& warning : saved.warnings) log_.warning(warning);
   if (saved.outcome == cache::SaveOutcome::saved) log_.line("Saved " + description(report_.save));
   if (saved.outcome == cache::SaveOutcome::unchanged) log_.line("Cache unchanged, not updating");
@@ -128,6 +122,19 @@ void Pipeline::save_cache() {
     log_.warning(fmt::format("Saving the cache {}; the old one stays", lateness));
   }
   record("save", start, Clock::now() - start);
+}
+
+void Pipeline::await_deletion() {
+  if (!deletion_) return;
+  if (!deletion_->wait()) {
+    log_.warning(fmt::format("Deleting the stored cache {}; the next build tries again",
+                             stop_.stop_requested() ? "was interrupted" : deletion_->lateness()));
+  } else if (const Result<cache::PurgeReport>& deleted = **deleted_; !deleted) {
+    log_.warning(fmt::format("The stored cache could not be deleted: {}", deleted.error().message));
+  } else {
+    report_.cache.deleted_objects = deleted->deleted;
+    if (deleted->deleted > 0) log_.line(fmt::format("Deleted the stored cache: {} objects", deleted->deleted));
+  }
 }
 
 void Pipeline::finish() {

@@ -4,6 +4,7 @@
 
 #include "build/pipeline.h"
 #include "buildpack/environment.h"
+#include "cache/key.h"
 #include "sandbox/sandbox.h"
 #include "store/open.h"
 #include "util/file.h"
@@ -54,27 +55,25 @@ Step Pipeline::set_up(const Result<void>& usable) {
   if (!step) return because(std::move(step).error());
   log_.heading(fmt::format("{} {} for {} (sandbox {})", is_test() ? "Testing" : "Building", options_.app,
                            options_.stack, report_.sandbox));
+  tell_cache_mode();
   if (const std::string warning = sandbox_->warning(); !warning.empty()) log_.warning(warning);
   return {};
 }
 
-// The operator's word first; an app may switch its cache off, or have it made anew. Where nothing is saved, the latter
-// is the former.
 void Pipeline::choose_cache_mode() {
-  const std::string wanted = value_of(config_vars_, "HEARTH_CACHE");
-  if (wanted.empty() || wanted == "on") return;
-  const bool starts_empty = wanted == "off" || wanted == "refresh";
-  if (options_.cache == CacheMode::read_only && starts_empty) cache_ = CacheMode::off;
-  if (options_.cache != CacheMode::on) return;
-  if (wanted == "off") {
-    cache_ = CacheMode::off;
-  } else if (wanted == "read-only") {
-    cache_ = CacheMode::read_only;
-  } else if (wanted == "refresh") {
-    cache_ = CacheMode::refresh;
-  } else {
-    log_.warning("The config var HEARTH_CACHE is none of on, off, read-only and refresh: ignored");
-  }
+  const CacheChoice choice = choose_cache(options_.cache, config_vars_);
+  for (const std::string& line : choice.ignored) log_.warning(line);
+  cache_ = choice.mode;
+  stored_cache_ = choice.stored;
+  report_.cache.mode = name(choice.mode);
+  report_.cache.why = choice.why;
+}
+
+void Pipeline::tell_cache_mode() {
+  if (report_.cache.why.empty()) return;
+  log_.line(fmt::format("Cache: {}{} ({})", report_.cache.mode,
+                        stored_cache_ == StoredCache::is_deleted ? ", and what is stored is deleted" : "",
+                        report_.cache.why));
 }
 
 // A store that does not open is no reason not to build; whether its lack is a failure is decided at publish.
@@ -190,13 +189,27 @@ void Pipeline::start_restore() {
   if (!store_ && (cache_ == CacheMode::on || cache_ == CacheMode::read_only)) report_.restore.outcome = "unavailable";
   if (!cache_is_restored()) return;
   report_.restore.outcome = "late";  // until it was waited for: a build may fail before
-  const auto work = [work_dir = work_, name = cache_name(), owner = sandbox_->owner()](store::ObjectStore& store,
-                                                                                       const std::stop_token& stop) {
-    return cache::restore(store, name, work_dir->own() / "restored", work_dir->own() / "index",
-                          {.owner = owner, .threads = 0}, stop);
+  cache::RestoreOptions restore_options{.owner = sandbox_->owner(), .threads = 0, .seeds = {}};
+  for (const std::string& seed : options_.seeds) {
+    if (Result<std::string> app = cache::app_of_key(seed)) restore_options.seeds.push_back(std::move(*app));
+  }
+  const auto work = [work_dir = work_, name = cache_name(), restore_options](store::ObjectStore& store,
+                                                                             const std::stop_token& stop) {
+    return cache::restore(store, name, work_dir->own() / "restored", work_dir->own() / "index", restore_options, stop);
   };
   restore_ = std::make_unique<ReportingTransfer<cache::RestoreReport>>(
       store_, meter_, TransferLimits{options_.restore_deadline, options_.stall_timeout}, work, deadline_.token());
+}
+
+// Beside the build, so that it costs no time; whatever the build comes to, its owner wants no cache. What the publish
+// moves meanwhile counts as progress; the deadline holds all the same.
+void Pipeline::start_deletion() {
+  if (!store_ || stored_cache_ == StoredCache::stays) return;
+  const auto work = [app = options_.app, deleted = deleted_](store::ObjectStore& store, const std::stop_token& stop) {
+    *deleted = cache::purge_app(store, app, stop);
+  };
+  deletion_ = std::make_unique<Transfer>(store_, meter_, TransferLimits{options_.save_deadline, options_.stall_timeout},
+                                         work, stop_);
 }
 
 }  // namespace hearth::build

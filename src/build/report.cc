@@ -46,11 +46,8 @@ Json of(const std::optional<SlugReport>& slug) {
 }
 
 Json of(const CacheRestoreReport& restore) {
-  return {{"outcome", restore.outcome},
-          {"generation", restore.generation},
-          {"entries", restore.entries},
-          {"bytes", restore.bytes},
-          {"fetched_bytes", restore.fetched_bytes}};
+  return {{"outcome", restore.outcome}, {"generation", restore.generation}, {"seed", restore.seed},
+          {"entries", restore.entries}, {"bytes", restore.bytes},           {"fetched_bytes", restore.fetched_bytes}};
 }
 
 Json of(const CacheSaveReport& save) {
@@ -65,7 +62,8 @@ Json of(const CacheSaveReport& save) {
           {"changed", save.changed},
           {"removed", save.removed},
           {"trimmed_files", save.trimmed_files},
-          {"trimmed_bytes", save.trimmed_bytes}};
+          {"trimmed_bytes", save.trimmed_bytes},
+          {"left_out", save.left_out}};
 }
 
 Json of(const StoreReport& store) {
@@ -75,6 +73,10 @@ Json of(const StoreReport& store) {
       {"bytes_in", store.bytes_in},
       {"bytes_out", store.bytes_out},
       {"retries", store.retries}};
+}
+
+std::string text_of(const Json& json) {
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace
@@ -114,9 +116,47 @@ std::string to_json(const Report& report) {
                      {"processes", Json(report.processes)},
                      {"phases", of(report.phases)},
                      {"slug", of(report.slug)},
-                     {"cache", {{"restore", of(report.restore)}, {"save", of(report.save)}}},
+                     {"cache",
+                      {{"mode", report.cache.mode},
+                       {"why", report.cache.why},
+                       {"deleted_objects", report.cache.deleted_objects},
+                       {"restore", of(report.restore)},
+                       {"save", of(report.save)}}},
                      {"store", of(report.store)}};
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return text_of(json);
+}
+
+std::string to_json(const CacheRestoreReport& restore) {
+  return text_of(of(restore));
+}
+
+std::string to_json(const CacheSaveReport& save) {
+  return text_of(of(save));
+}
+
+CacheRestoreReport report_of(const cache::RestoreReport& restored) {
+  return {.outcome = std::string(cache::name(restored.outcome)),
+          .generation = restored.generation,
+          .seed = restored.seed,
+          .entries = restored.entries,
+          .bytes = restored.bytes,
+          .fetched_bytes = restored.fetched_bytes};
+}
+
+CacheSaveReport report_of(const cache::SaveReport& saved) {
+  return {.outcome = std::string(cache::name(saved.outcome)),
+          .generation = saved.generation,
+          .entries = saved.entries,
+          .bytes = saved.bytes,
+          .read_bytes = saved.read_bytes,
+          .uploaded_bytes = saved.uploaded_bytes,
+          .uploaded_objects = saved.uploaded_objects,
+          .added = saved.added,
+          .changed = saved.changed,
+          .removed = saved.removed,
+          .trimmed_files = saved.trimmed_files,
+          .trimmed_bytes = saved.trimmed_bytes,
+          .left_out = saved.left_out};
 }
 
 Result<StoredReport> parse_report(std::string_view text) {

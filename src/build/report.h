@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cache/cache.h"
 #include "util/error.h"
 
 namespace hearth::build {
@@ -53,9 +54,16 @@ struct SlugReport {
   std::string key;  // in the store; empty where it was not published
 };
 
+struct CacheChoiceReport {
+  std::string mode = "on";            // what was in force: on, off, read-only, refresh
+  std::string why;                    // who wanted it so; empty where nobody said anything
+  std::uint64_t deleted_objects = 0;  // of the stored cache, since its owner wants none
+};
+
 struct CacheRestoreReport {
   std::string outcome = "off";  // hit, fallback, miss, off, damaged, unavailable, late
   std::string generation;
+  std::string seed;  // the app whose cache it was, where that was another one
   std::uint64_t entries = 0;
   std::uint64_t bytes = 0;
   std::uint64_t fetched_bytes = 0;
@@ -74,6 +82,7 @@ struct CacheSaveReport {
   std::uint64_t removed = 0;
   std::uint64_t trimmed_files = 0;  // left out because of --max-size
   std::uint64_t trimmed_bytes = 0;
+  std::uint64_t left_out = 0;
 };
 
 struct StoreReport {
@@ -98,13 +107,20 @@ struct Report {
   std::map<std::string, std::string> processes;
   std::vector<PhaseReport> phases;  // in the order of their start
   std::optional<SlugReport> slug;   // absent where none was made
+  CacheChoiceReport cache;
   CacheRestoreReport restore;
   CacheSaveReport save;
   StoreReport store;
 };
 
+CacheRestoreReport report_of(const cache::RestoreReport& restored);
+CacheSaveReport report_of(const cache::SaveReport& saved);
+
 // Version 1 of the documented JSON form, one line feed at the end. Text that is not UTF-8 has its bad bytes replaced.
 std::string to_json(const Report& report);
+// The members cache.restore and cache.save of that form, on their own.
+std::string to_json(const CacheRestoreReport& restore);
+std::string to_json(const CacheSaveReport& save);
 
 // What a reader of stored reports needs to choose a slug.
 struct StoredReport {

@@ -15,6 +15,7 @@
 #include "cache/compression.h"
 #include "store/object_store.h"
 #include "util/error.h"
+#include "util/ignore_rules.h"
 
 namespace hearth::cache {
 
@@ -30,6 +31,9 @@ struct Name {
 struct RestoreOptions {
   std::optional<uid_t> owner;  // uid and gid of everything created; absent: ours
   unsigned threads = 0;        // 0: one per core
+  // Apps whose cache, of the same stack and architecture, is restored where this one has none: the first that has one
+  // that can be restored. Nothing is written to theirs; what comes of it is the app's own with its next save.
+  std::vector<std::string> seeds;
 };
 
 enum class RestoreOutcome { hit, fallback, miss, damaged, unavailable, late };
@@ -38,6 +42,7 @@ std::string_view name(RestoreOutcome outcome);
 struct RestoreReport {
   RestoreOutcome outcome = RestoreOutcome::miss;
   std::string generation;  // the restored one; empty without one
+  std::string seed;        // the app whose cache it is, where that is another one; empty else
   std::uint64_t entries = 0;
   std::uint64_t bytes = 0;          // of the files' contents
   std::uint64_t fetched_bytes = 0;  // of manifests and packs, damaged ones included
@@ -52,6 +57,7 @@ struct SaveOptions {
   int compression_level = kDefaultCompressionLevel;  // zstd's
   // What the files may have together, in bytes; trim.h says what is left out of a directory that has more. 0: anything.
   std::uint64_t max_bytes = 0;
+  util::IgnoreRules exclude;                         // what they name, relative to the directory, is left out
 };
 
 struct SaveReport {
@@ -67,6 +73,7 @@ struct SaveReport {
   std::uint64_t removed = 0;
   std::uint64_t trimmed_files = 0;  // left out for SaveOptions::max_bytes
   std::uint64_t trimmed_bytes = 0;
+  std::uint64_t left_out = 0;  // entries that SaveOptions::exclude names; what lies in directories does not count
   std::vector<std::string> warnings;
 };
 
@@ -75,7 +82,7 @@ struct SaveReport {
 // is on one file system with it, and writable. Ends in exactly what was saved, or in no directory or an empty one:
 // every byte is verified before it is visible at `directory`. Writes the index file at `index` (what was restored,
 // bound to store, name and generation; the next save reads nothing that it proves unchanged). Never an error: the
-// outcome tells. A stop request is `late`.
+// outcome tells; a seed that cannot be had is a miss, with a warning. A stop request is `late`.
 RestoreReport restore(store::ObjectStore& store, const Name& name, const std::filesystem::path& directory,
                       const std::filesystem::path& index, const RestoreOptions& options, std::stop_token stop);
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "cache/commit.h"
+#include "cache/inspect.h"
 
 namespace hearth::cache {
 
@@ -198,6 +199,18 @@ Result<std::vector<StoredCache>> measure_caches(store::ObjectStore& store, std::
   std::vector<StoredCache> result;
   for (auto& [key, cache] : caches) result.push_back(std::move(cache));
   return result;
+}
+
+Result<PurgeReport> purge_app(store::ObjectStore& store, std::string_view app, const std::stop_token& stop) {
+  PurgeReport report;
+  const std::vector<Name> names = TRY(find_caches(store, app, stop));
+  for (const Name& name : names) {
+    const Layout layout = TRY(Layout::of(name));
+    const PurgeReport one = TRY(purge(store, layout, stop));
+    report.deleted += one.deleted;
+    report.bytes += one.bytes;
+  }
+  return report;
 }
 
 }  // namespace hearth::cache

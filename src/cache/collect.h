@@ -56,5 +56,7 @@ struct StoredCache {
 // All caches of the app that any object is left of, in the order of their names. All their objects are listed.
 Result<std::vector<StoredCache>> measure_caches(store::ObjectStore& store, std::string_view app,
                                                 const std::stop_token& stop);
+// All caches of the app, of whatever stack and architecture.
+Result<PurgeReport> purge_app(store::ObjectStore& store, std::string_view app, const std::stop_token& stop);
 
 }  // namespace hearth::cache

@@ -27,7 +27,7 @@ Result<LocalContent> LocalContent::open(const std::filesystem::path& directory, 
   std::filesystem::path tidied = tidy(directory);
   Directories directories = TRY(Directories::open(tidied));
   Warnings unread;
-  Listing listing = TRY(walk(directories.root(), core_count(0), unread, stop));
+  Listing listing = TRY(walk(directories.root(), core_count(0), {}, unread, stop));
   return LocalContent(std::move(tidied), std::move(directories), std::move(listing));
 }
 

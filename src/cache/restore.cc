@@ -17,6 +17,7 @@
 #include "cache/update_plan.h"
 #include "cache/warnings.h"
 #include "util/file.h"
+#include "util/text.h"
 
 namespace hearth::cache {
 
@@ -44,19 +45,19 @@ class Restorer {
     index_.store = store_.description();
     set_previous_aside();
     ::unlink(index_path_.c_str());
-    const Result<Layout> layout = Layout::of(name);
-    if (!layout) {
-      end({RestoreOutcome::unavailable, layout.error().message});
-      return std::move(report_);
+    restore_from(name);
+    // Where no seed helps either, the next save has to know what became of its own cache.
+    const std::string head = index_.head;
+    const std::string epoch = index_.epoch;
+    for (const std::string& seed : options_.seeds) {
+      if (report_.outcome != RestoreOutcome::miss) break;
+      if (seed != name.app) restore_from_seed({seed, name.stack, name.arch});
     }
-    index_.head = layout->head().text();
-    if (previous_ && previous_->base.index->head != index_.head) previous_.reset();
-    // An object that is gone was collected if HEAD has moved on, and is damage if a second look finds the same.
-    if (!attempt(*layout, OnMissing::start_over)) {
-      damaged_.clear();
-      attempt(*layout, OnMissing::count_as_damage);
+    if (report_.generation.empty()) {
+      index_.head = head;
+      index_.epoch = epoch;
+      remember("", directory_);
     }
-    if (report_.generation.empty()) remember("", directory_);
     return std::move(report_);
   }
 
@@ -68,6 +69,34 @@ class Restorer {
     Previous(Staging taken, Base known) : staging(std::move(taken)), base(std::move(known)) {}
   };
   enum class OnMissing { start_over, count_as_damage };
+
+  void restore_from(const Name& name) {
+    const Result<Layout> layout = Layout::of(name);
+    if (!layout) return end({RestoreOutcome::unavailable, layout.error().message});
+    index_.head = layout->head().text();
+    index_.epoch.clear();
+    damaged_.clear();
+    // An object that is gone was collected if HEAD has moved on, and is damage if a second look finds the same.
+    if (!attempt(*layout, OnMissing::start_over)) {
+      damaged_.clear();
+      attempt(*layout, OnMissing::count_as_damage);
+    }
+  }
+
+  // A seed that cannot be restored is no worse than one that has no cache.
+  void restore_from_seed(const Name& seed) {
+    restore_from(seed);
+    if (!report_.generation.empty()) {
+      report_.seed = seed.app;
+      return;
+    }
+    damaged_.clear();
+    if (report_.outcome == RestoreOutcome::late) return;
+    if (report_.outcome != RestoreOutcome::miss) {
+      report_.warnings.push_back(fmt::format("the cache of {} could not be restored", util::shown(seed.app)));
+    }
+    report_.outcome = RestoreOutcome::miss;
+  }
 
   void end(Ending ending) {
     report_.outcome = stop_.stop_requested() ? RestoreOutcome::late : ending.outcome;
@@ -150,6 +179,7 @@ class Restorer {
   std::optional<FillFailure> restore_generation(const Layout& layout, const Head& head, const Generation& generation) {
     const ObjectName name{head.epoch, ObjectKind::manifest, generation.id, 0};
     // Of which generation it is the manifest is known without the store.
+    if (previous_ && previous_->base.index->head != index_.head) previous_.reset();
     const bool known = previous_ && previous_->base.index->epoch == head.epoch &&
                        previous_->base.index->generation == generation.id && previous_->base.index->damaged.empty();
     Manifest manifest;
@@ -177,7 +207,7 @@ class Restorer {
     const Result<Directories> root = Directories::open(previous.staging.path());
     if (!root) return failed(root.error());
     Warnings warnings;
-    const Result<Listing> found = walk(root->root(), thread_count(options_.threads), warnings, stop_);
+    const Result<Listing> found = walk(root->root(), thread_count(options_.threads), {}, warnings, stop_);
     if (!found) return failed(found.error());
     if (const std::vector<std::string> unseen = warnings.take(); !unseen.empty()) {
       return failed({ErrorKind::io, unseen.front()});

@@ -132,10 +132,11 @@ class Saver {
       root_ = root->root();
       root_status_ = file_status(status);
       probe_ = take_probe(probe_path(directory_), status.st_dev);
-      Result<Listing> found = walk(root_, core_count(options_.threads), warnings_, stop_);
+      Result<Listing> found = walk(root_, core_count(options_.threads), options_.exclude, warnings_, stop_);
       if (!found) return failure(found.error());
       found_ = std::move(*found);
       if (options_.max_bytes > 0) keep_to_size();
+      report_.left_out = found_.left_out();
     } else if (root.error().kind != ErrorKind::not_found) {
       return failure(root.error());
     } else {

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <climits>
 #include <condition_variable>
@@ -42,7 +43,8 @@ std::string joined(std::string_view directory, std::string_view name) {
 // Lists folder by folder, in any order and on several threads, and then puts the folders together.
 class Walker {
  public:
-  Walker(const Directories::Handle& root, Warnings& warnings) : root_(root), warnings_(warnings) {}
+  Walker(const Directories::Handle& root, const util::IgnoreRules& exclude, Warnings& warnings)
+      : root_(root), exclude_(exclude), warnings_(warnings) {}
 
   Result<Listing> run(unsigned threads, const std::stop_token& stop) {
     Directories directories(root_);
@@ -53,6 +55,7 @@ class Walker {
     }
     if (stop.stop_requested()) return fail(ErrorKind::cancelled, "stopped while listing the cache directory");
     TRY(gather());
+    listing_.left_out_ = left_out_;
     return std::move(listing_);
   }
 
@@ -154,6 +157,10 @@ class Walker {
       skip(fail_errno(errno, path.text()).error());
       return {};
     }
+    if (is_excluded(path, status)) {
+      ++left_out_;
+      return {};
+    }
     if (!S_ISDIR(status.st_mode) && !S_ISREG(status.st_mode) && !S_ISLNK(status.st_mode)) {
       warnings_.add(fmt::format("left out of the cache: {} (neither a file, a directory nor a link)", path));
       return {};
@@ -178,6 +185,11 @@ class Walker {
     }
     folder.rows.push_back(row);
     return {};
+  }
+
+  bool is_excluded(const Path& path, const struct stat& status) const {
+    if (exclude_.empty()) return false;
+    return exclude_.match(path.text(), S_ISDIR(status.st_mode) ? util::PathKind::directory : util::PathKind::other);
   }
 
   // readlinkat's result.
@@ -279,6 +291,7 @@ class Walker {
   }
 
   const Directories::Handle root_;
+  const util::IgnoreRules& exclude_;
   Warnings& warnings_;
   std::unique_ptr<Folder> top_ = std::make_unique<Folder>();
   Listing listing_;
@@ -289,6 +302,7 @@ class Walker {
   std::vector<Folder*> waiting_;
   std::size_t unlisted_ = 0;  // waiting, or being listed
   std::size_t total_ = 0;     // rows
+  std::atomic<std::uint64_t> left_out_ = 0;
 };
 
 FileStatus file_status(const struct stat& status) {
@@ -359,9 +373,9 @@ std::uint16_t Listing::number_of(std::uint64_t device) {
   return static_cast<std::uint16_t>(found - devices_.begin());
 }
 
-Result<Listing> walk(const Directories::Handle& root, unsigned threads, Warnings& warnings,
-                     const std::stop_token& stop) {
-  return Walker(root, warnings).run(threads, stop);
+Result<Listing> walk(const Directories::Handle& root, unsigned threads, const util::IgnoreRules& exclude,
+                     Warnings& warnings, const std::stop_token& stop) {
+  return Walker(root, exclude, warnings).run(threads, stop);
 }
 
 }  // namespace hearth::cache

@@ -14,6 +14,7 @@
 #include "cache/path.h"
 #include "cache/warnings.h"
 #include "util/error.h"
+#include "util/ignore_rules.h"
 
 namespace hearth::cache {
 
@@ -50,6 +51,8 @@ class Listing {
   // The views are valid as long as the listing is neither moved nor destroyed.
   FoundEntry operator[](std::size_t index) const;
   FileStatus status(std::size_t index) const;
+  // How many entries the rules left out; what lies in a directory among them does not count.
+  std::uint64_t left_out() const { return left_out_; }
   // A file that was changed since: what it is now.
   void renew(std::size_t index, const FileStatus& status);
   // Takes these entries out, by index; with a directory goes all that lies in it.
@@ -78,13 +81,14 @@ class Listing {
   std::string text_;
   std::vector<std::uint64_t> devices_;
   std::vector<Row> rows_;
+  std::uint64_t left_out_ = 0;
 };
 
 // Every directory, file and symbolic link below the root (which itself is left out), listed by `threads` threads.
 // Nothing is followed. Sockets, pipes, devices, what unreadable directories hold, and paths longer than kPathLimit are
-// left out with a warning; what vanishes meanwhile is left out silently. Errors: cancelled, those of the root itself,
-// and more entries than a listing can hold (invalid).
-Result<Listing> walk(const Directories::Handle& root, unsigned threads, Warnings& warnings,
-                     const std::stop_token& stop);
+// left out with a warning; what vanishes meanwhile is left out silently, and so is what a rule of `exclude` names, with
+// all that lies in it. Errors: cancelled, those of the root itself, and more entries than a listing can hold (invalid).
+Result<Listing> walk(const Directories::Handle& root, unsigned threads, const util::IgnoreRules& exclude,
+                     Warnings& warnings, const std::stop_token& stop);
 
 }  // namespace hearth::cache

@@ -25,6 +25,11 @@ void add_build_input(CLI::App& command, Options& options, BuildFlags& flags) {
                                            {"read-only", build::CacheMode::read_only},
                                            {"refresh", build::CacheMode::refresh}};
   options.choice("--cache", flags.options.cache, modes, "What to do with the cache (refresh: start empty, save)");
+  options
+      .list("--cache-from", flags.options.seeds,
+            "App, or key, whose cache to start from while the app has none of its own")
+      ->type_name("APP");
+  add_cache_exclude(options, flags.options.cache_exclude);
   add_config_vars(options, flags.config_vars);
   add_stack(options, flags.options.stack);
   add_sandbox(options, flags.sandbox);
@@ -51,6 +56,7 @@ void check_build_input(const BuildFlags& flags, const std::string& command) {
     throw UsageError(fmt::format("{0} needs a SOURCE, for example: hearth {0} . --app NAME", command));
   }
   if (flags.options.app.empty()) throw UsageError(fmt::format("{} needs --app NAME (or HEARTH_APP)", command));
+  check_cache_exclude(flags.options.cache_exclude);
 }
 
 int run_build(BuildFlags& flags, const Session& session) {

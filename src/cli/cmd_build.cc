@@ -12,6 +12,7 @@ constexpr const char* kExamples = R"(Examples:
   hearth build https://git.example.com/blog.git#main --app blog --buildpack heroku/ruby
   git archive HEAD | hearth build - --app blog --store file:///srv/hearth --report report.json
   hearth build . --app blog --env-dir /etc/blog/env --cache refresh --slug blog.tgz --no-publish
+  hearth build . --app blog-pr-17 --cache-from blog --cache-exclude '*.log'
 
 Exit codes: 0 succeeded, 1 the app or a buildpack failed, 2 usage, 3 no buildpack, 4 source or buildpack
 could not be had, 5 the store failed at publish, 124 --build-timeout was up, 130/143 interrupted, 70 our fault.)";

@@ -2,12 +2,15 @@
 #include <memory>
 
 #include "build/build.h"
+#include "build/cache_choice.h"
 #include "build/transfer.h"
 #include "cache/cache.h"
+#include "cache/key.h"
 #include "cli/cache_target.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"
 #include "cli/shared_options.h"
+#include "util/ignore_rules.h"
 #include "util/machine.h"
 #include "util/text.h"
 
@@ -17,33 +20,64 @@ namespace {
 
 constexpr const char* kSaveExamples = R"(Examples:
   hearth cache save node_modules --app blog
-  hearth cache save target --app tool --store file:///srv/hearth --stack debian-12)";
+  hearth cache save target --app tool --store file:///srv/hearth --stack debian-12
+  hearth cache save node_modules --key "npm $LOCKFILE_HASH" --cache-exclude .cache/)";
 
 constexpr const char* kRestoreExamples = R"(Examples:
   hearth cache restore node_modules --app blog
   hearth cache restore target --app tool --store file:///srv/hearth --stack debian-12 --replace --strict
+  hearth cache restore node_modules --key "npm $LOCKFILE_HASH" --fallback "npm main" --fallback blog
 
 Without --strict a miss, or a store that does not answer, is a warning, and the directory is empty.)";
+
+std::string name_of_key(const std::string& flag, const std::string& key) {
+  Result<std::string> name = within(flag, cache::app_of_key(key));
+  if (!name) throw UsageError(name.error().message);
+  return std::move(*name);
+}
 
 struct CacheFlags {
   std::string directory;
   std::string app;
+  std::string key;                     // free text in the place of `app`
+  std::vector<std::string> fallbacks;  // of restore only
+  std::vector<std::string> exclude;    // of save only
   StoreFlags store;
   std::string stack = build::BuildOptions().stack;
   std::chrono::milliseconds deadline{};
   std::chrono::milliseconds stall_timeout = build::BuildOptions().stall_timeout;
+  Format format = Format::text;
   bool strict = false;
   bool replace = false;                                                       // of restore only
   std::uint32_t compression_level = build::BuildOptions().compression_level;  // of save only
   std::uint64_t max_size = 0;                                                 // of save only
 
   cache::Name name() const { return {app, stack, util::architecture()}; }
+  // For messages.
+  std::string title() const { return util::shown(key.empty() ? app : key); }
 };
+
+// Where --key is given, it counts, and the app's name follows from it.
+void check_name(CacheFlags& flags, const std::string& verb) {
+  if (flags.app.empty() && flags.key.empty()) {
+    throw UsageError(fmt::format("cache {} needs --app NAME (or HEARTH_APP), or --key KEY", verb));
+  }
+  const Result<void> named = flags.key.empty() ? build::check_app_name(flags.app) : Result<void>();
+  if (!named) throw UsageError(named.error().message);
+  if (!flags.key.empty()) flags.app = name_of_key("--key", flags.key);
+  for (std::string& fallback : flags.fallbacks) fallback = name_of_key("--fallback", fallback);
+  check_cache_exclude(flags.exclude);
+}
 
 // How a command ends that could not do what it was for: as an error under --strict, else as a warning.
 int fall_short(const CacheFlags& flags, int code, const std::string& message) {
   complain(flags.strict ? message : fmt::format("warning: {}", message));
   return flags.strict ? code : static_cast<int>(ExitCode::success);
+}
+
+// What a person wants to know; programs have the report.
+void tell(const CacheFlags& flags, const std::string& line) {
+  if (flags.format == Format::text) say(line);
 }
 
 void warn_all(const std::vector<std::string>& warnings) {
@@ -60,15 +94,16 @@ int conclude(const CacheFlags& flags, const cache::RestoreReport& report, const 
   switch (report.outcome) {
     case cache::RestoreOutcome::hit:
     case cache::RestoreOutcome::fallback:
-      say(fmt::format("restored generation {}: {} entries, {}, {} fetched", report.generation, report.entries,
-                      util::human_size(report.bytes), util::human_size(report.fetched_bytes)));
+      tell(flags, fmt::format("restored generation {}{}: {} entries, {}, {} fetched", report.generation,
+                              report.seed.empty() ? "" : fmt::format(" of {}", util::shown(report.seed)),
+                              report.entries, util::human_size(report.bytes), util::human_size(report.fetched_bytes)));
       return static_cast<int>(ExitCode::success);
     case cache::RestoreOutcome::miss:
-      return fall_short(flags, static_cast<int>(ExitCode::source), fmt::format("{} has no cache yet", flags.app));
+      return fall_short(flags, static_cast<int>(ExitCode::source), fmt::format("{} has no cache yet", flags.title()));
     case cache::RestoreOutcome::damaged:
     case cache::RestoreOutcome::unavailable:
       return fall_short(flags, static_cast<int>(ExitCode::store),
-                        fmt::format("the cache of {} could not be restored", flags.app));
+                        fmt::format("the cache of {} could not be restored", flags.title()));
     case cache::RestoreOutcome::late:
       if (session.signals.received() != 0) return ended_late(session);
       return fall_short(flags, ended_late(session), fmt::format("restoring the cache {}", transfer.lateness()));
@@ -86,18 +121,19 @@ int conclude(const CacheFlags& flags, const cache::SaveReport& report, const bui
   }
   switch (report.outcome) {
     case cache::SaveOutcome::saved:
-      say(fmt::format("saved generation {}: {} entries, {}; {} added, {} changed, {} removed, {} uploaded",
-                      report.generation, report.entries, util::human_size(report.bytes), report.added, report.changed,
-                      report.removed, util::human_size(report.uploaded_bytes)));
+      tell(flags, fmt::format("saved generation {}: {} entries, {}; {} added, {} changed, {} removed, {} uploaded{}",
+                              report.generation, report.entries, util::human_size(report.bytes), report.added,
+                              report.changed, report.removed, util::human_size(report.uploaded_bytes),
+                              report.left_out == 0 ? "" : fmt::format("; {} left out", report.left_out)));
       return static_cast<int>(ExitCode::success);
     case cache::SaveOutcome::unchanged:
-      say(fmt::format("unchanged since generation {}: {} entries", report.generation, report.entries));
+      tell(flags, fmt::format("unchanged since generation {}: {} entries", report.generation, report.entries));
       return static_cast<int>(ExitCode::success);
     case cache::SaveOutcome::superseded:
       return fall_short(flags, static_cast<int>(ExitCode::store), "the cache was purged meanwhile; nothing was saved");
     case cache::SaveOutcome::failed:
       return fall_short(flags, static_cast<int>(ExitCode::store),
-                        fmt::format("the cache of {} could not be saved; the old one stays", flags.app));
+                        fmt::format("the cache of {} could not be saved; the old one stays", flags.title()));
     case cache::SaveOutcome::late:
       if (session.signals.received() != 0) return ended_late(session);
       return fall_short(flags, ended_late(session),
@@ -106,17 +142,29 @@ int conclude(const CacheFlags& flags, const cache::SaveReport& report, const bui
   return static_cast<int>(ExitCode::internal);
 }
 
-// The part that both verbs share: the store, and the limits.
 template <class Report>
-int with_store(const CacheFlags& flags, const Session& session,
+void tell_json(const CacheFlags& flags, const Report& report) {
+  if (flags.format != Format::json) return;
+  const std::string json = build::to_json(build::report_of(report));
+  say(json.substr(0, json.size() - 1));
+}
+
+// The part that both verbs share: the store, and the limits. `unavailable` is the report where there is no store.
+template <class Report>
+int with_store(const CacheFlags& flags, const Session& session, const Report& unavailable,
                std::function<Report(store::ObjectStore&, const std::stop_token&)> work) {
   Result<store::OpenStore> opened = open_store(flags.store);
   if (!opened && opened.error().kind == ErrorKind::invalid) return refuse(opened.error(), session);
-  if (!opened) return fall_short(flags, static_cast<int>(ExitCode::store), opened.error().message);
+  if (!opened) {
+    tell_json(flags, unavailable);
+    return fall_short(flags, static_cast<int>(ExitCode::store), opened.error().message);
+  }
   build::ReportingTransfer<Report> transfer(std::move(opened->store), opened->meter,
                                             {flags.deadline, flags.stall_timeout}, std::move(work),
                                             session.signals.token());
-  return conclude(flags, transfer.wait(), transfer.transfer(), session);
+  const Report report = transfer.wait();
+  tell_json(flags, report);
+  return conclude(flags, report, transfer.transfer(), session);
 }
 
 int restore(const CacheFlags& flags, const Session& session) {
@@ -124,11 +172,14 @@ int restore(const CacheFlags& flags, const Session& session) {
   const cache::Replace replace = flags.replace ? cache::Replace::yes : cache::Replace::no;
   const Result<void> room = cache::make_room(flags.directory, index, replace);
   if (!room) return refuse(room.error(), session);
-  const auto work = [name = flags.name(), directory = flags.directory, index](store::ObjectStore& store,
-                                                                              const std::stop_token& stop) {
-    return cache::restore(store, name, directory, index, {}, stop);
+  const cache::RestoreOptions options{.owner = {}, .threads = 0, .seeds = flags.fallbacks};
+  const auto work = [name = flags.name(), directory = flags.directory, index, options](store::ObjectStore& store,
+                                                                                       const std::stop_token& stop) {
+    return cache::restore(store, name, directory, index, options, stop);
   };
-  return with_store<cache::RestoreReport>(flags, session, work);
+  cache::RestoreReport unavailable;
+  unavailable.outcome = cache::RestoreOutcome::unavailable;
+  return with_store<cache::RestoreReport>(flags, session, unavailable, work);
 }
 
 int save(const CacheFlags& flags, const Session& session) {
@@ -137,31 +188,33 @@ int save(const CacheFlags& flags, const Session& session) {
     complain(fmt::format("{} is no directory; nothing was saved", flags.directory));
     return static_cast<int>(ExitCode::usage);
   }
-  const cache::SaveOptions options{
-      .threads = 0, .compression_level = static_cast<int>(flags.compression_level), .max_bytes = flags.max_size};
+  const cache::SaveOptions options{.threads = 0,
+                                   .compression_level = static_cast<int>(flags.compression_level),
+                                   .max_bytes = flags.max_size,
+                                   .exclude = util::IgnoreRules(build::cache_exclusions(flags.exclude, {}))};
   const auto work = [name = flags.name(), directory = flags.directory, options](store::ObjectStore& store,
                                                                                 const std::stop_token& stop) {
     return cache::save(store, name, directory, cache::index_path(directory), options, stop);
   };
-  return with_store<cache::SaveReport>(flags, session, work);
+  return with_store<cache::SaveReport>(flags, session, {}, work);
 }
 
 void define_verb(CLI::App& command, Invocation& invocation, const std::shared_ptr<CacheFlags>& flags,
                  const std::shared_ptr<Options>& options, int (*execute)(const CacheFlags&, const Session&)) {
   command.add_option("DIR", flags->directory, "The directory");
   add_app(*options, flags->app);
+  options->text("--key", flags->key, "Any text, in the place of the app's name")->type_name("KEY");
   add_store(*options, flags->store);
   add_stack(*options, flags->stack);
   options->duration("--stall-timeout", flags->stall_timeout, "Ends it when the store makes no progress");
+  add_format(*options, flags->format);
   options->flag("--strict", flags->strict, "Fail where the cache cannot be had or kept, instead of warning");
   const std::string verb = command.get_name();
   command.final_callback([&invocation, flags, options, execute, verb] {
     invocation.check = [&invocation, flags, options, execute, verb] {
       options->finish();
       if (flags->directory.empty()) throw UsageError(fmt::format("cache {} needs a DIR", verb));
-      if (flags->app.empty()) throw UsageError(fmt::format("cache {} needs --app NAME (or HEARTH_APP)", verb));
-      const Result<void> named = build::check_app_name(flags->app);
-      if (!named) throw UsageError(named.error().message);
+      check_name(*flags, verb);
       invocation.run = [flags, execute](const Session& session) { return execute(*flags, session); };
     };
   });
@@ -179,6 +232,7 @@ void define_cache(CLI::App& root, Invocation& invocation) {
   auto save_options = std::make_shared<Options>(*saving, invocation.environment);
   define_verb(*saving, invocation, save_flags, save_options, save);
   save_flags->deadline = build::BuildOptions().save_deadline;
+  add_cache_exclude(*save_options, save_flags->exclude);
   add_compression_level(*save_options, save_flags->compression_level);
   add_max_size(*save_options, save_flags->max_size);
   save_options->duration("--save-deadline", save_flags->deadline, "Then the old cache stays");
@@ -191,6 +245,9 @@ void define_cache(CLI::App& root, Invocation& invocation) {
   define_verb(*restoring, invocation, restore_flags, restore_options, restore);
   restore_flags->deadline = build::BuildOptions().restore_deadline;
   restore_options->duration("--restore-deadline", restore_flags->deadline, "Then DIR is empty");
+  restore_options
+      ->list("--fallback", restore_flags->fallbacks, "Key, or app, whose cache to take where there is none yet")
+      ->type_name("KEY");
   restore_options->flag("--replace", restore_flags->replace,
                         "Replace DIR even if it was not restored or saved by hearth");
 

@@ -8,7 +8,7 @@
 #include "cli/cache_target.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"
-#include "slug/ignore_rules.h"
+#include "util/ignore_rules.h"
 #include "util/text.h"
 
 namespace hearth::cli {
@@ -106,10 +106,10 @@ cache::Chosen chosen_by(const std::string& glob) {
   while (pattern.starts_with("./")) pattern.remove_prefix(2);
   // From the top, whether or not a slash is in it.
   const auto rules =
-      std::make_shared<slug::IgnoreRules>(pattern.starts_with('/') ? std::string(pattern) : "/" + std::string(pattern));
+      std::make_shared<util::IgnoreRules>(pattern.starts_with('/') ? std::string(pattern) : "/" + std::string(pattern));
   return [rules](const cache::Entry& entry) {
     const bool directory = entry.kind == cache::EntryKind::directory;
-    return rules->match(entry.path.text(), directory ? slug::EntryKind::directory : slug::EntryKind::other);
+    return rules->match(entry.path.text(), directory ? util::PathKind::directory : util::PathKind::other);
   };
 }
 

@@ -40,6 +40,9 @@ int run_program(std::span<char*> arguments) {
     std::ignore = util::write_full(parsed.exit_code == 0 ? STDOUT_FILENO : STDERR_FILENO, parsed.text);
     return parsed.exit_code;
   }
+  for (const std::string& warning : parsed.warnings) cli::complain("warning: " + warning);
+  // The snapshot above does not have them, so that no build can ask for them. No other thread looks at variables yet.
+  for (const auto& [name, value] : parsed.variables) ::setenv(name.c_str(), value.c_str(), 0);
   return parsed.run({*signals, environment});
 }
 

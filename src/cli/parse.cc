@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "cli/config.h"
 #include "cli/exit_code.h"
 #include "cli/options.h"
 #include "util/text.h"
@@ -90,11 +91,23 @@ void read_own_variables_only(CLI::App& command) {
   }
 }
 
+std::string value_of(const Environment& environment, const char* name) {
+  const auto found = environment.find(name);
+  return found == environment.end() ? "" : found->second;
+}
+
+Parsed printing(std::string text, ExitCode code) {
+  Parsed parsed;
+  parsed.text = std::move(text);
+  parsed.exit_code = static_cast<int>(code);
+  return parsed;
+}
+
 void define(CLI::App& root, Invocation& invocation) {
   root.set_version_flag("--version", "hearth " HEARTH_VERSION);
   root.footer(
       "hearth COMMAND --help says more, with examples. Each flag --some-name is also the variable "
-      "HEARTH_SOME_NAME.");
+      "HEARTH_SOME_NAME, and the setting some-name of a file of settings (--config FILE).");
   define_build(root, invocation);
   define_test(root, invocation);
   define_run(root, invocation);
@@ -108,24 +121,32 @@ Parsed parse(const std::vector<std::string>& words, const Environment& environme
   CLI::App root("Builds apps with buildpacks, and keeps their build caches warm in an object store", "hearth");
   std::vector<std::string> rest = words;
   Invocation invocation{environment, take_behind_dashes(rest), {}, {}};
+  std::string config_file = value_of(environment, "HEARTH_CONFIG");
+  Parsed parsed;
   std::ranges::reverse(rest);  // the parser takes its words from the back
   try {
     define(root, invocation);
+    add_config_option(root, config_file);
     keep_leftovers(root);
     read_own_variables_only(root);
     root.parse(std::move(rest));
     check_leftovers(root);
     check_variables(root, environment);
     if (!invocation.check) throw UsageError("no command given; hearth --help lists them");
+    const Config config = Config::load(config_file, default_config_files(environment));
+    config.apply(root, environment);
+    parsed.warnings = config.warnings();
+    parsed.variables = config.environment();
     invocation.check();
   } catch (const CLI::CallForHelp&) {
-    return {{}, innermost(root).help(), 0};
+    return printing(innermost(root).help(), ExitCode::success);
   } catch (const CLI::CallForVersion& version) {
-    return {{}, fmt::format("{}\n", version.what()), 0};
+    return printing(fmt::format("{}\n", version.what()), ExitCode::success);
   } catch (const CLI::ParseError& error) {
-    return {{}, fmt::format("hearth: {}\n", error.what()), static_cast<int>(ExitCode::usage)};
+    return printing(fmt::format("hearth: {}\n", error.what()), ExitCode::usage);
   }
-  return {invocation.run, {}, 0};
+  parsed.run = invocation.run;
+  return parsed;
 }
 
 }  // namespace hearth::cli

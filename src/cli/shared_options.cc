@@ -4,6 +4,8 @@
 
 #include "cache/layout.h"
 #include "cli/command.h"
+#include "util/ignore_rules.h"
+#include "util/text.h"
 
 namespace hearth::cli {
 
@@ -59,6 +61,19 @@ void add_max_size(Options& options, std::uint64_t& bytes) {
   options
       .size("--max-size", bytes, "What the cache's files may have together; what was unused for longest is left out")
       ->default_str("any");
+}
+
+void add_cache_exclude(Options& options, std::vector<std::string>& patterns) {
+  options.list("--cache-exclude", patterns, "What a save leaves out: a pattern as in .gitignore, without !")
+      ->type_name("PATTERN");
+}
+
+void check_cache_exclude(const std::vector<std::string>& patterns) {
+  for (const std::string& pattern : patterns) {
+    if (!util::IgnoreRules(pattern).empty()) continue;
+    throw UsageError(fmt::format("--cache-exclude: \"{}\" names nothing; patterns are those of .gitignore, without !",
+                                 util::shown(pattern)));
+  }
 }
 
 build::ConfigVarSources ConfigVarFlags::sources() const {

@@ -31,6 +31,11 @@ void add_compression_level(Options& options, std::uint32_t& level);
 // What the files of a cache may have together, in bytes; 0: any.
 void add_max_size(Options& options, std::uint64_t& bytes);
 
+// Patterns of what a save leaves out.
+void add_cache_exclude(Options& options, std::vector<std::string>& patterns);
+// UsageError for one that names nothing: a comment, or an exception ("!…").
+void check_cache_exclude(const std::vector<std::string>& patterns);
+
 struct ConfigVarFlags {
   std::string directory;
   std::string file;

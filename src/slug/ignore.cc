@@ -3,10 +3,10 @@
 
 #include <cerrno>
 
-#include "slug/ignore_rules.h"
 #include "slug/slug.h"
 #include "slug/tree_walk.h"
 #include "util/file.h"
+#include "util/ignore_rules.h"
 
 namespace hearth::slug {
 
@@ -66,13 +66,14 @@ Result<void> remove_entry(const fs::path& path, const WalkEntry& entry) {
 Result<std::uint64_t> apply_ignore_file(const fs::path& app_dir, const std::string& name) {
   const std::optional<std::string> text = TRY(read_ignore_file(app_dir / name));
   if (!text) return std::uint64_t{0};
-  const IgnoreRules rules(*text);
+  const util::IgnoreRules rules(*text);
   std::uint64_t removed = 0;
   TreeWalk walk = TRY(TreeWalk::open(app_dir));
   while (!rules.empty()) {
     const std::optional<WalkEntry> entry = TRY(walk.next());
     if (!entry) break;
-    if (!rules.match(entry->path, S_ISDIR(entry->status.st_mode) ? EntryKind::directory : EntryKind::other)) continue;
+    if (!rules.match(entry->path, S_ISDIR(entry->status.st_mode) ? util::PathKind::directory : util::PathKind::other))
+      continue;
     const fs::path path = app_dir / entry->path;
     removed += count_entries(path, *entry);
     TRY(within(name, remove_entry(path, *entry)));

@@ -84,6 +84,10 @@ TEST(Mask, TakesValuesOfEightBytesAndEachLineOfLongOnes) {
   EXPECT_THAT(secrets_of({}), IsEmpty());
 }
 
+TEST(Mask, OurOwnSettingsAreNoSecrets) {
+  EXPECT_THAT(secrets_of({{"HEARTH_CACHE", "read-only"}, {"HEARTH_CACHE_EXCLUDE", "node_modules\n*.log"}}), IsEmpty());
+}
+
 TEST(Mask, LetsMessagesNameTheBuildpackButNotItsPassword) {
   EXPECT_THAT(secrets_of({{"BUILDPACK_URL", "https://example.com/some/buildpack"}}), IsEmpty());
   EXPECT_THAT(secrets_of({{"BUILDPACK_URL", "https://me:secretsecret@example.com/b"}}),

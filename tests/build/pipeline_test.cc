@@ -80,6 +80,17 @@ class PipelineTest : public testing::Test {
     return object ? std::string(reinterpret_cast<const char*>(object->bytes.data()), object->bytes.size()) : "";
   }
 
+  // The keys of the cache of demo, sorted.
+  std::vector<std::string> cache_objects() {
+    std::vector<std::string> keys;
+    const auto visit = [&](const store::ObjectInfo& info) -> Result<void> {
+      keys.push_back(info.key.text());
+      return {};
+    };
+    EXPECT_TRUE(memory_.list(store::Prefix::parse("apps/demo/cache/").value(), visit, {}));
+    return keys;
+  }
+
   util::TempDir temp_ = std::move(util::TempDir::create(testing::TempDir(), "pipeline-").value());
   store::MemoryStore memory_;
   FaultyStore faulty_{memory_};
@@ -278,6 +289,109 @@ TEST_F(PipelineTest, ABuildThatHangsMeetsItsDeadline) {
   ASSERT_TRUE(report.failure.has_value());
   EXPECT_EQ(FailureClass::deadline, report.failure->kind);
   EXPECT_THAT(report.failure->message, HasSubstr("--build-timeout"));
+}
+
+TEST_F(PipelineTest, TheOwnerMayWantNoCacheAtAll) {
+  ASSERT_FALSE(build(fill_cache).failure);
+  const std::size_t before = cache_objects().size();
+  ASSERT_GT(before, 1U);
+  options_.config_vars.assignments = {"DEIS_DISABLE_CACHE=false"};
+  const Report report = build([](const Call& call) -> sandbox::Exit {
+    EXPECT_TRUE(fs::is_empty(call.cache));
+    return fill_cache(call);
+  });
+  EXPECT_FALSE(report.failure);
+  EXPECT_EQ("off", report.restore.outcome);
+  EXPECT_EQ("off", report.save.outcome);
+  EXPECT_EQ("off", report.cache.mode);
+  EXPECT_EQ(before - 1, report.cache.deleted_objects);
+  EXPECT_THAT(log_, HasSubstr("Cache: off, and what is stored is deleted (config var DEIS_DISABLE_CACHE is set)\n"));
+  EXPECT_THAT(log_, HasSubstr("Deleted the stored cache: "));
+  EXPECT_THAT(cache_objects(), testing::ElementsAre(HasSubstr("/HEAD.")));
+  // There is nothing left to delete, and nothing to say about it.
+  EXPECT_EQ(0U, build(fill_cache).cache.deleted_objects);
+  EXPECT_THAT(log_, Not(HasSubstr("Deleted the stored cache")));
+  options_.config_vars.assignments = {};
+  EXPECT_EQ("miss", build(fill_cache).restore.outcome);
+}
+
+TEST_F(PipelineTest, ABuildThatFailsDeletesWhatItsOwnerDoesNotWant) {
+  ASSERT_FALSE(build(fill_cache).failure);
+  options_.config_vars.assignments = {"DEIS_BUILDPACK_CACHE=false"};
+  EXPECT_TRUE(build([](const Call&) { return sandbox::Exit{.code = 1}; }).failure);
+  EXPECT_THAT(cache_objects(), testing::ElementsAre(HasSubstr("/HEAD.")));
+}
+
+TEST_F(PipelineTest, ADeletionThatFailsIsAWarning) {
+  ASSERT_FALSE(build(fill_cache).failure);
+  options_.config_vars.assignments = {"DEIS_DISABLE_CACHE=1"};
+  faulty_.refuse(Verb::remove, ErrorKind::unavailable);
+  const Report report = build(fill_cache);
+  faulty_.forgive();
+  EXPECT_FALSE(report.failure);
+  EXPECT_THAT(log_, HasSubstr("The stored cache could not be deleted: "));
+  EXPECT_EQ("miss", [&] {
+    options_.config_vars.assignments = {};
+    return build(fill_cache).restore.outcome;
+  }()) << "it is in force no more all the same";
+}
+
+TEST_F(PipelineTest, TheOperatorsOffTouchesNothing) {
+  ASSERT_FALSE(build(fill_cache).failure);
+  const std::vector<std::string> before = cache_objects();
+  options_.cache = CacheMode::off;
+  options_.config_vars.assignments = {"DEIS_DISABLE_CACHE=1", "HEARTH_CACHE=on"};
+  EXPECT_FALSE(build(fill_cache).failure);
+  EXPECT_THAT(log_, HasSubstr("Cache: off (--cache off, config var DEIS_DISABLE_CACHE is set)\n"));
+  EXPECT_EQ(before, cache_objects());
+}
+
+TEST_F(PipelineTest, AModeThatIsNoneIsAWarning) {
+  options_.config_vars.assignments = {"HEARTH_CACHE=perhaps"};
+  EXPECT_EQ("saved", build(fill_cache).save.outcome);
+  EXPECT_THAT(log_, HasSubstr(" !     The config var HEARTH_CACHE is none of"));
+  EXPECT_THAT(log_, Not(HasSubstr("Cache: ")));
+}
+
+TEST_F(PipelineTest, ANewAppStartsFromASeed) {
+  ASSERT_FALSE(build(fill_cache).failure);
+  const std::vector<std::string> before = cache_objects();
+  options_.app = "review";
+  options_.seeds = {"nobody", "demo"};
+  const Report first = build(expect_cache);
+  ASSERT_FALSE(first.failure) << first.failure->message;
+  EXPECT_EQ("hit", first.restore.outcome);
+  EXPECT_EQ("demo", first.restore.seed);
+  EXPECT_EQ("saved", first.save.outcome);
+  EXPECT_THAT(log_, HasSubstr("Restored from demo: 1 entries"));
+  EXPECT_EQ(before, cache_objects());
+  const Report second = build(expect_cache);
+  EXPECT_EQ("", second.restore.seed);
+  EXPECT_EQ("unchanged", second.save.outcome);
+}
+
+TEST_F(PipelineTest, ExclusionsOfOperatorAndOwnerAreLeftOut) {
+  options_.cache_exclude = {"*.log"};
+  options_.config_vars.assignments = {"HEARTH_CACHE_EXCLUDE=/tmp/\n"};
+  const Report report = build([](const Call& call) -> sandbox::Exit {
+    fs::create_directory(call.cache / "tmp");
+    for (const char* file : {"a.log", "tmp/x", "kept"}) std::ignore = util::write_file(call.cache / file, "x");
+    return {};
+  });
+  EXPECT_EQ(1U, report.save.entries);
+  EXPECT_EQ(2U, report.save.left_out);
+  EXPECT_THAT(log_, HasSubstr("; 2 left out\n"));
+  EXPECT_FALSE(build([](const Call& call) -> sandbox::Exit {
+                 return {.code = fs::exists(call.cache / "tmp") || fs::exists(call.cache / "a.log") ? 9 : 0};
+               }).failure);
+}
+
+TEST_F(PipelineTest, ASeedThatCanBeNoNameIsRefused) {
+  options_.seeds = {std::string(600, 'x')};
+  const Report report = build(fill_cache);
+  ASSERT_TRUE(report.failure.has_value());
+  EXPECT_EQ(FailureClass::usage, report.failure->kind);
+  EXPECT_THAT(report.failure->message, HasSubstr("--cache-from"));
 }
 
 TEST_F(PipelineTest, ASignalAfterThePublishEndsTheSaveOnly) {

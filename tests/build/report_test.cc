@@ -22,8 +22,9 @@ Report sample() {
   report.phases = {{"source", std::chrono::milliseconds(1), std::chrono::milliseconds(20)},
                    {"restore", std::chrono::milliseconds(2), std::chrono::microseconds(1500499)}};
   report.slug = SlugReport{1000, 12, std::string(64, 'a'), "apps/demo/builds/x/slug.tgz"};
-  report.restore = {"hit", "0123", 10, 1000, 500};
-  report.save = {"saved", "4567", 11, 1100, 100, 90, 3, 1, 2, 3, 4, 5000};
+  report.cache = {"read-only", "config var HEARTH_CACHE=read-only", 4};
+  report.restore = {"hit", "0123", "parent", 10, 1000, 500};
+  report.save = {"saved", "4567", 11, 1100, 100, 90, 3, 1, 2, 3, 4, 5000, 5};
   report.store = {1, 2, 3, 4, 5, 6, 7, 8};
   return report;
 }

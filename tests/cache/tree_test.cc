@@ -35,7 +35,7 @@ TEST_F(Tree, IsListedInBytewiseOrder) {
   for (const char* name : {"b", "a/z", "a-b", "a/b/c", "Z"}) put_file(root_ / name, "x");
   Warnings warnings;
   std::vector<std::string> paths;
-  const Listing found = walk(Directories::open(root_)->root(), 2, warnings, {}).value();
+  const Listing found = walk(Directories::open(root_)->root(), 2, {}, warnings, {}).value();
   for (std::size_t i = 0; i < found.size(); ++i) paths.push_back(found[i].path.text());
   EXPECT_THAT(paths, ElementsAre("Z", "a", "a-b", "a/b", "a/b/c", "a/z", "b"));
   EXPECT_THAT(warnings.take(), IsEmpty());
@@ -46,7 +46,7 @@ TEST_F(Tree, AStopEndsTheListing) {
   Warnings warnings;
   std::stop_source stop;
   stop.request_stop();
-  const auto found = walk(Directories::open(root_)->root(), 2, warnings, stop.get_token());
+  const auto found = walk(Directories::open(root_)->root(), 2, {}, warnings, stop.get_token());
   ASSERT_FALSE(found.has_value());
   EXPECT_EQ(found.error().kind, ErrorKind::cancelled);
 }

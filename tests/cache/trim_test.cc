@@ -32,7 +32,7 @@ class Trimmed : public ::testing::Test {
 
   Listing list() {
     Warnings warnings;
-    return walk(Directories::open(machine_.directory()).value().root(), 1, warnings, {}).value();
+    return walk(Directories::open(machine_.directory()).value().root(), 1, {}, warnings, {}).value();
   }
 
   // The files that go; checks the counts.

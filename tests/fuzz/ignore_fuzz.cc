@@ -1,6 +1,6 @@
 // An ignore file, and behind a NUL a path.
 #include "fuzz/fuzz.h"
-#include "slug/ignore_rules.h"
+#include "util/ignore_rules.h"
 
 namespace hearth::fuzz {
 namespace {
@@ -8,10 +8,10 @@ namespace {
 const Registration kTarget("ignore", [](Bytes input) {
   const std::string_view text = text_of(input);
   const auto end = text.find('\0');
-  const slug::IgnoreRules rules(text.substr(0, end));
+  const util::IgnoreRules rules(text.substr(0, end));
   const std::string_view path = end == std::string_view::npos ? "dir/name" : text.substr(end + 1);
-  const bool other = rules.match(path, slug::EntryKind::other);
-  const bool directory = rules.match(path, slug::EntryKind::directory);
+  const bool other = rules.match(path, util::PathKind::other);
+  const bool directory = rules.match(path, util::PathKind::directory);
   expect(!other || directory, "what names any entry names a directory, too");
   expect(!rules.empty() || !directory, "no rules name nothing");
 });

@@ -1,6 +1,7 @@
 // Names of objects and keys, and how they are encoded.
 #include <algorithm>
 
+#include "cache/key.h"
 #include "cache/layout.h"
 #include "fuzz/fuzz.h"
 #include "util/text.h"
@@ -35,6 +36,11 @@ void expect_layout(const cache::Layout& layout, std::string_view text) {
 const Registration kTarget("names", [](Bytes input) {
   const std::string_view text = text_of(input);
   expect_encodes(text);
+  if (const auto app = cache::app_of_key(text)) {
+    expect(util::percent_encode(*app).size() <= 255, "a key's name is a file's name");
+    const auto layout = cache::Layout::of({*app, "heroku-24", "amd64"});
+    expect(layout && cache::Layout::name_of(layout->head())->app == *app, "any key can be a cache's");
+  }
   static const cache::Layout kSample = cache::Layout::of({"demo", "heroku-24", "amd64"}).value();
   expect_layout(kSample, text);
   const auto parts = util::split(text, '\n');

@@ -3,9 +3,9 @@
 
 #include <cstdlib>
 
-#include "slug/ignore_rules.h"
 #include "slug/slug.h"
 #include "util/file.h"
+#include "util/ignore_rules.h"
 #include "util/text.h"
 
 namespace hearth::slug {
@@ -207,11 +207,11 @@ TEST_F(IgnoreTest, hard_patterns_end_soon) {
     stars += "a*";
     depths += "**/a/";
   }
-  const IgnoreRules rules(stars + "b\n" + depths + "b\n");
+  const util::IgnoreRules rules(stars + "b\n" + depths + "b\n");
   std::string path = std::string(250, 'a');
   for (int i = 0; i < 200; ++i) path += "/a";
-  EXPECT_FALSE(rules.match(std::string(250, 'a'), EntryKind::other));
-  EXPECT_FALSE(rules.match(path, EntryKind::other));
+  EXPECT_FALSE(rules.match(std::string(250, 'a'), util::PathKind::other));
+  EXPECT_FALSE(rules.match(path, util::PathKind::other));
 }
 
 }  // namespace

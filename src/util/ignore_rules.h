@@ -1,22 +1,25 @@
-// The patterns of an ignore file.
+// The patterns of an ignore file, or of whatever else names parts of a tree.
 #pragma once
 
 #include <bitset>
 #include <string_view>
 #include <vector>
 
-namespace hearth::slug {
+namespace hearth::util {
 
-enum class EntryKind { directory, other };
+enum class PathKind { directory, other };
 
 // gitignore(5) without '!': its lines, its wildcards ('*', '?', "[…]", "**"), its anchoring. Names are bytes. Matching
 // takes at most (length of the pattern) × (length of the path) steps, whatever the pattern.
 class IgnoreRules {
  public:
+  // None.
+  IgnoreRules() = default;
+  // One pattern a line.
   explicit IgnoreRules(std::string_view text);
 
   // Does a rule name this entry itself? What lies in a matched directory need not match. `path` is relative, with '/'.
-  bool match(std::string_view path, EntryKind kind) const;
+  bool match(std::string_view path, PathKind kind) const;
   bool empty() const { return rules_.empty(); }
 
  private:
@@ -43,4 +46,4 @@ class IgnoreRules {
   std::vector<Rule> rules_;
 };
 
-}  // namespace hearth::slug
+}  // namespace hearth::util

@@ -1,4 +1,4 @@
-#include "slug/ignore_rules.h"
+#include "util/ignore_rules.h"
 
 #include <algorithm>
 #include <array>
@@ -8,7 +8,7 @@
 
 #include "util/text.h"
 
-namespace hearth::slug {
+namespace hearth::util {
 
 namespace {
 
@@ -127,7 +127,7 @@ class Bracket {
 IgnoreRules::IgnoreRules(std::string_view text) {
   constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
   if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
-  for (const std::string_view line : util::split(text, '\n')) {
+  for (const std::string_view line : split(text, '\n')) {
     Rule rule;
     if (parse(line, rule)) rules_.push_back(std::move(rule));
   }
@@ -146,7 +146,7 @@ bool IgnoreRules::parse(std::string_view line, Rule& rule) {
     rule.segments = {{.any_depth = true, .tokens = {}}, {.any_depth = false, .tokens = compile(line)}};
     return true;
   }
-  for (const std::string_view component : util::split(line, '/')) {
+  for (const std::string_view component : split(line, '/')) {
     const bool any_depth = component.size() >= 2 && component.find_first_not_of('*') == std::string_view::npos;
     rule.segments.push_back({any_depth, any_depth ? std::vector<Token>() : compile(component)});
   }
@@ -191,11 +191,11 @@ bool IgnoreRules::match_path(const Rule& rule, const std::vector<std::string_vie
       [](const Segment& segment, std::string_view name) { return match_component(segment.tokens, name); });
 }
 
-bool IgnoreRules::match(std::string_view path, EntryKind kind) const {
-  const std::vector<std::string_view> components = util::split(path, '/');
+bool IgnoreRules::match(std::string_view path, PathKind kind) const {
+  const std::vector<std::string_view> components = split(path, '/');
   return std::ranges::any_of(rules_, [&](const Rule& rule) {
-    return (kind == EntryKind::directory || !rule.directories_only) && match_path(rule, components);
+    return (kind == PathKind::directory || !rule.directories_only) && match_path(rule, components);
   });
 }
 
-}  // namespace hearth::slug
+}  // namespace hearth::util
