@@ -66,6 +66,14 @@ Json of(const CacheSaveReport& save) {
           {"removed", save.removed}};
 }
 
+std::uint64_t added(const Json& one, const Json& other) {
+  return one.get<std::uint64_t>() + other.get<std::uint64_t>();
+}
+
+std::string text_of(const Json& json) {
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
 Json of(const StoreReport& store) {
   return {
       {"requests",
@@ -112,9 +120,25 @@ std::string to_json(const Report& report) {
                      {"processes", Json(report.processes)},
                      {"phases", of(report.phases)},
                      {"slug", of(report.slug)},
-                     {"cache", {{"restore", of(report.restore)}, {"save", of(report.save)}}},
+                     {"cache", {{"restore", of(report.restore)}, {"save", of(report.save)}, {"retry", report.retry}}},
                      {"store", of(report.store)}};
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return text_of(json);
+}
+
+Result<std::string> with_save(std::string_view text, const CacheSaveReport& save, const PhaseReport& phase,
+                              const StoreReport& store) {
+  try {
+    Json json = Json::parse(text);
+    json.at("cache").at("save") = of(save);
+    json.at("phases").push_back(of(std::vector{phase}).front());
+    Json& total = json.at("store");
+    const Json more = of(store);
+    for (auto& [verb, count] : total.at("requests").items()) count = added(count, more.at("requests").at(verb));
+    for (const char* key : {"bytes_in", "bytes_out", "retries"}) total.at(key) = added(total.at(key), more.at(key));
+    return text_of(json);
+  } catch (const Json::exception& error) {
+    return fail(ErrorKind::corrupt, "a report that cannot be read: {}", error.what());
+  }
 }
 
 Result<StoredReport> parse_report(std::string_view text) {

@@ -34,7 +34,7 @@ struct Failure {
 };
 
 struct PhaseReport {
-  std::string name;  // source, buildpacks, restore, detect, compile, release, test, slug, publish, save
+  std::string name;  // source, buildpacks, restore, detect, compile, retry, release, test, slug, publish, save
   std::chrono::duration<double> start{};    // since the build's start
   std::chrono::duration<double> seconds{};  // how long it took
 };
@@ -54,7 +54,7 @@ struct SlugReport {
 };
 
 struct CacheRestoreReport {
-  std::string outcome = "off";  // hit, fallback, miss, off, damaged, unavailable, late
+  std::string outcome = "off";  // hit, fallback, miss, off, skipped, damaged, unavailable, late
   std::string generation;
   std::uint64_t entries = 0;
   std::uint64_t bytes = 0;
@@ -62,7 +62,9 @@ struct CacheRestoreReport {
 };
 
 struct CacheSaveReport {
-  std::string outcome = "not-run";  // saved, unchanged, off, failed, superseded, late, not-run
+  // saved, unchanged, quarantined (of a failed build), off, skipped, failed, superseded, late, not-run; background: of
+  // a build whose saver has not ended yet, or was killed
+  std::string outcome = "not-run";
   std::string generation;
   std::uint64_t entries = 0;
   std::uint64_t bytes = 0;
@@ -98,11 +100,17 @@ struct Report {
   std::optional<SlugReport> slug;   // absent where none was made
   CacheRestoreReport restore;
   CacheSaveReport save;
+  std::string retry = "not-run";  // of the second compile, with an empty cache: succeeded, failed, unfinished, not-run
   StoreReport store;
 };
 
 // Version 1 of the documented JSON form, one line feed at the end. Text that is not UTF-8 has its bad bytes replaced.
 std::string to_json(const Report& report);
+
+// The report (to_json's) of a build whose save ended later than the build, with what became of it: `save` in the stead
+// of what stands there, `phase` at its place, and the requests of `store` added. Not such a report: corrupt.
+Result<std::string> with_save(std::string_view json, const CacheSaveReport& save, const PhaseReport& phase,
+                              const StoreReport& store);
 
 // What a reader of stored reports needs to choose a slug.
 struct StoredReport {

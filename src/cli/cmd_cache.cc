@@ -186,6 +186,7 @@ void define_cache(CLI::App& root, Invocation& invocation) {
   restore_options->flag("--replace", restore_flags->replace,
                         "Replace DIR even if it was not restored or saved by hearth");
 
+  define_cache_stats(*command, invocation);
   define_cache_verify(*command, invocation);
 }
 

@@ -45,6 +45,8 @@ void define_test(CLI::App& root, Invocation& invocation);
 void define_run(CLI::App& root, Invocation& invocation);
 void define_cache(CLI::App& root, Invocation& invocation);
 void define_cache_verify(CLI::App& cache, Invocation& invocation);
+void define_cache_stats(CLI::App& cache, Invocation& invocation);
 void define_store(CLI::App& root, Invocation& invocation);
+void define_finish_save(CLI::App& root, Invocation& invocation);
 
 }  // namespace hearth::cli
