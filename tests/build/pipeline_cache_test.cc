@@ -1,57 +1,17 @@
-// What a build does where its cache is suspect, is not worth its time, or is what a failed build left; and when it is
-// saved.
-#include <fcntl.h>
+// What a build does where its cache is suspect, is not worth its time, or is what a failed build left.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <nlohmann/json.hpp>
-
-#include "build/background.h"
-#include "build/history.h"
-#include "cache/commit.h"
-#include "pipeline_fixture.h"
-#include "util/machine.h"
+#include "pipeline_cache_fixture.h"
 
 namespace hearth::build {
 namespace {
 
 using namespace std::chrono_literals;
-using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 using testing::SizeIs;
-
-class PipelineCacheTest : public PipelineTest {
- protected:
-  // Fails with what fill_cache left, and succeeds with an empty cache, in which it leaves something else.
-  static sandbox::Exit fail_warm(const Call& call) {
-    if (fs::exists(call.cache / "kept")) return {.code = 9};
-    std::ignore = util::write_file(call.cache / "fresh", "of the cold run");
-    return {};
-  }
-  static sandbox::Exit do_nothing(const Call&) { return {}; }
-  static sandbox::Exit fail_always(const Call& call) {
-    std::ignore = util::write_file(call.cache / "left", "by a failed build");
-    return {.code = 9};
-  }
-
-  std::size_t compiles() const { return static_cast<std::size_t>(std::ranges::count(calls_, "compile")); }
-
-  cache::Head head() {
-    const auto layout = cache::Layout::of({"demo", "heroku-24", util::architecture()}).value();
-    return cache::read_head(memory_, layout, {}).value().seen.head;
-  }
-  History history() { return read_history(memory_, "demo", {}).value().history; }
-
-  // A build that is good, then one that finds its cache and is good, too.
-  void make_served() {
-    ASSERT_FALSE(build(fill_cache).failure);
-    ASSERT_FALSE(build(expect_cache).failure);
-    calls_.clear();
-  }
-};
 
 TEST_F(PipelineCacheTest, ASuspectCacheIsReplacedWhereACompileSucceedsWithout) {
   const Report first = build(fill_cache);
@@ -350,136 +310,6 @@ TEST_F(PipelineCacheTest, AnInterruptedBuildLeavesNothingAside) {
       stop.get_token());
   EXPECT_EQ(FailureClass::interrupted, report.failure->kind);
   EXPECT_EQ("not-run", report.save.outcome);
-}
-
-class BackgroundTest : public PipelineCacheTest {
- protected:
-  void SetUp() override {
-    PipelineCacheTest::SetUp();
-    options_.save = SaveWhen::background;
-    slot_stays_ = true;
-    start_saver_ = [this](const SaverInput& input) -> Result<void> {
-      job_ = util::Fd(::fcntl(input.job.get(), F_DUPFD_CLOEXEC, 3));
-      lock_ = util::Fd(::fcntl(input.lock.get(), F_DUPFD_CLOEXEC, 3));
-      return {};
-    };
-  }
-
-  // What the saver does.
-  Result<void> finish(std::stop_token stop = {}) {
-    slot_stays_ = false;
-    return finish_save({std::move(job_), std::move(lock_)}, fake_surroundings(faulty_, do_nothing, kNow),
-                       std::move(stop));
-  }
-
-  util::Fd job_;
-  util::Fd lock_;
-};
-
-TEST_F(BackgroundTest, ASaveIsHandedOverAndFinished) {
-  const Report report = build(fill_cache);
-  ASSERT_FALSE(report.failure);
-  EXPECT_EQ("background", report.save.outcome);
-  EXPECT_THAT(stored(report.build, "report.json"), HasSubstr("\"outcome\": \"background\""));
-  EXPECT_EQ("background", history().front().save);
-  EXPECT_THAT(log_, HasSubstr("Saving cache in the background"));
-  // The directory is the saver's.
-  remove_abandoned(options_.work_root);
-  EXPECT_TRUE(fs::exists(slot() / "tmp/cache/kept"));
-  EXPECT_EQ("1", WorkDir::open(options_.work_root, "demo").value().tmp().parent_path().filename());
-
-  ASSERT_TRUE(finish().has_value());
-  EXPECT_FALSE(fs::exists(slot()));
-  const auto json = nlohmann::json::parse(stored(report.build, "report.json"));
-  EXPECT_EQ("saved", json["cache"]["save"]["outcome"]);
-  EXPECT_EQ("succeeded", json["outcome"]);
-  EXPECT_EQ("save", json["phases"].back()["name"]);
-  EXPECT_GT(json["store"]["requests"]["put"], report.store.put);
-  const std::string log = stored(report.build, "log.txt");
-  EXPECT_THAT(log, HasSubstr("Demo app detected"));
-  EXPECT_THAT(log, HasSubstr("Saved 1 entries"));
-  ASSERT_THAT(history(), SizeIs(1));
-  EXPECT_EQ("saved", history().front().save);
-  EXPECT_EQ(head().generations.front().id, history().front().saved_generation);
-  options_.save = SaveWhen::wait;
-  EXPECT_FALSE(build(expect_cache).failure);
-}
-
-TEST_F(BackgroundTest, AKilledSaverLeavesTheOldCache) {
-  slot_stays_ = false;
-  options_.save = SaveWhen::wait;
-  ASSERT_FALSE(build(fill_cache).failure);
-  const cache::Head before = head();
-  slot_stays_ = true;
-  options_.save = SaveWhen::background;
-  const Report report = build([](const Call& call) -> sandbox::Exit {
-    EXPECT_TRUE(util::remove_tree(call.cache).has_value());
-    return {};
-  });
-  job_.close();
-  lock_.close();
-  EXPECT_EQ(before, head());
-  EXPECT_THAT(stored(report.build, "report.json"), HasSubstr("\"outcome\": \"background\""));
-  slot_stays_ = false;
-  options_.save = SaveWhen::wait;
-  EXPECT_FALSE(build(expect_cache).failure) << "in the same slot, which nobody holds any more";
-}
-
-TEST_F(BackgroundTest, AStoppedSaverSaysSo) {
-  const Report report = build(fill_cache);
-  std::stop_source stop;
-  stop.request_stop();
-  ASSERT_TRUE(finish(stop.get_token()).has_value());
-  const auto json = nlohmann::json::parse(stored(report.build, "report.json"));
-  EXPECT_EQ("late", json["cache"]["save"]["outcome"]);
-  EXPECT_THAT(stored(report.build, "log.txt"), HasSubstr("Saving the cache was interrupted"));
-}
-
-TEST_F(BackgroundTest, WithoutASaverItIsDoneAtOnce) {
-  start_saver_ = nullptr;
-  slot_stays_ = false;
-  const Report report = build(fill_cache);
-  EXPECT_FALSE(report.failure);
-  EXPECT_EQ("saved", report.save.outcome);
-  EXPECT_THAT(log_, HasSubstr("No process could be started for the save"));
-  EXPECT_THAT(stored(report.build, "report.json"), HasSubstr("\"outcome\": \"saved\""));
-  EXPECT_EQ("saved", history().front().save);
-}
-
-TEST_F(BackgroundTest, ASignalBeforeTheSaveEndsIt) {
-  slot_stays_ = false;
-  std::stop_source stop;
-  faulty_.before_each([&](const support::Operation& operation) {
-    if (operation.key.ends_with("/Procfile")) stop.request_stop();
-  });
-  const Report report = build(fill_cache, stop.get_token());
-  EXPECT_FALSE(report.failure);
-  EXPECT_EQ("late", report.save.outcome);
-  EXPECT_FALSE(job_);
-}
-
-TEST_F(BackgroundTest, WhatAFailedBuildLeavesIsSavedByItToo) {
-  options_.save_on_failure = SaveOnFailure::quarantine;
-  const Report report = build(fail_always);
-  EXPECT_TRUE(report.failure);
-  ASSERT_TRUE(finish().has_value());
-  const auto json = nlohmann::json::parse(stored(report.build, "report.json"));
-  EXPECT_EQ("quarantined", json["cache"]["save"]["outcome"]);
-  EXPECT_EQ("failed", json["outcome"]);
-  EXPECT_TRUE(head().aside.front().failed);
-}
-
-TEST_F(BackgroundTest, ACulpritIsSetAsideByIt) {
-  slot_stays_ = false;
-  options_.save = SaveWhen::wait;
-  const Report first = build(fill_cache);
-  slot_stays_ = true;
-  options_.save = SaveWhen::background;
-  EXPECT_EQ("succeeded", build(fail_warm).retry);
-  EXPECT_THAT(head().aside, IsEmpty());
-  ASSERT_TRUE(finish().has_value());
-  ASSERT_THAT(head().aside, SizeIs(1));
-  EXPECT_EQ(first.save.generation, head().aside.front().id);
 }
 
 }  // namespace
