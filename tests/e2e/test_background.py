@@ -6,6 +6,7 @@ import os
 import pathlib
 import pty
 import signal
+import subprocess
 import time
 
 from harness import PATIENCE, EndToEnd, eventually, main
@@ -183,7 +184,6 @@ class Background(EndToEnd):
         os.set_inheritable(writer, True)
         pack = self.buildpack("same", compile=LARGE)
         began = time.monotonic()
-        import subprocess
         process = subprocess.Popen([str(self.binary), "build", str(self.app()), "--app", "demo", "--buildpack", str(pack), *IN_BACKGROUND],
                                    env=self.environment(), cwd=self.root, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                    stderr=subprocess.DEVNULL, pass_fds=[writer])

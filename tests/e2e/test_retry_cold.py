@@ -4,7 +4,7 @@ import io
 import json
 import tarfile
 
-from harness import EndToEnd, main, needs_root
+from harness import EndToEnd, Link, main, needs_root
 
 POISON = 'echo poison >"$2/state"; echo "state=[poisoned]"'
 # What a buildpack does that trips over what an older version of it left behind.
@@ -15,6 +15,9 @@ CHECK = '[ "$(cat "$2/state")" = poison ] && echo "compile=[warm]"'
 
 
 class RetryCold(EndToEnd):
+    def environment(self, **more):
+        return super().environment(**{"HEARTH_RETRY_COLD": None, **more})
+
     def pack(self, body, **more):
         return self.buildpack("same", compile=body, **more)
 
@@ -88,7 +91,6 @@ class RetryCold(EndToEnd):
                 'echo "looked"; echo made >"$1/made"; echo made >"$HOME/made"; echo "export MADE=1" >"$(dirname "$0")/../export"\n'
                 'rm -rf "$1/file" "$3/NAME"; mkdir -p "$1/read-only"; touch "$1/read-only/x"; chmod 555 "$1/read-only"\n')
         self.build(self.app(), *arguments, packs=[self.pack(POISON)])
-        from harness import Link
         source = source or self.app({"file": "source", "run": ("#!/bin/sh\n", 0o755), "link": Link("file")})
         outcome = self.build(source, "--env", "NAME=value", *arguments, packs=[self.pack(look + TRIP)], **options)
         self.assertEqual(outcome.log.count("looked"), 2, outcome.log)

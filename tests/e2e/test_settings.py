@@ -79,6 +79,7 @@ class Settings(EndToEnd):
         self.assertEqual(set(report), {"version", "app", "build", "stack", "arch", "sandbox", "outcome", "error",
                                        "buildpacks", "processes", "phases", "slug", "cache", "store"})
         self.assertEqual(set(report["slug"]), {"bytes", "files", "sha256", "key"})
+        self.assertEqual(set(report["cache"]), {"restore", "save", "retry"})
         self.assertEqual(set(report["cache"]["restore"]), {"outcome", "generation", "entries", "bytes", "fetched_bytes"})
         self.assertEqual(set(report["cache"]["save"]), {"outcome", "generation", "entries", "bytes", "read_bytes",
                                                         "uploaded_bytes", "uploaded_objects", "added", "changed", "removed"})
