@@ -153,13 +153,17 @@ Result<util::Fd> job_file(const SaveJob& job) {
 }
 
 Result<void> start_saver(const SaverInput& input) {
+  // Not where the standard ones go, which our caller may have closed.
+  const util::Fd job(::fcntl(input.job.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+  const util::Fd lock(::fcntl(input.lock.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+  if (!job || !lock) return fail_errno(errno, "handing descriptors over");
   sandbox::Launch launch;
   launch.programs = {"/proc/self/exe"};
-  launch.argv = {"hearth", "finish-save", std::to_string(input.job.get()), std::to_string(input.lock.get())};
+  launch.argv = {"hearth", "finish-save", std::to_string(job.get()), std::to_string(lock.get())};
   for (const auto& [name, value] : util::environment()) launch.environment.push_back(fmt::format("{}={}", name, value));
   // Settings may name files by relative paths.
   launch.directory = ".";
-  launch.kept = {input.job.get(), input.lock.get()};
+  launch.kept = {job.get(), lock.get()};
   launch.ignored_signals = {SIGHUP};
   sandbox::Child saver = TRY(sandbox::start(launch));
   saver.release();
