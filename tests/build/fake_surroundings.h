@@ -91,7 +91,8 @@ inline Surroundings fake_surroundings(store::ObjectStore& store, const Script& s
                                       std::chrono::system_clock::time_point now) {
   return {.open_store = [&store](std::string_view, const store::OpenOptions&) -> Result<store::OpenStore> {
             const auto meter = std::make_shared<store::Meter>();
-            return store::OpenStore{std::make_unique<store::Metered>(std::make_unique<Borrowed>(store), meter), meter};
+            return store::OpenStore{
+                std::make_unique<store::Metered>(std::make_unique<Borrowed>(store), meter), meter, {}};
           },
           .open_sandbox = [script](std::optional<sandbox::Level>, const sandbox::Config&)
               -> Result<std::unique_ptr<sandbox::Sandbox>> { return std::make_unique<FakeSandbox>(script); },

@@ -91,8 +91,8 @@ TEST_F(PipelineCacheTest, ASourceVersionThatWasBuiltMakesTheCacheSuspect) {
   make_served();
   EXPECT_FALSE(build(fail_warm).failure);
   EXPECT_EQ(2U, compiles());
-  options_.source_version = "another";
   make_served();
+  options_.source_version = "another";
   EXPECT_TRUE(build(fail_warm).failure);
   EXPECT_EQ(1U, compiles());
 }
