@@ -159,8 +159,8 @@ class Stats(EndToEnd):
 
 
 class Auto(EndToEnd):
-    def auto(self, pack):
-        return self.build(self.app(), "--cache", "auto", packs=[pack])
+    def auto(self, pack, *arguments):
+        return self.build(self.app(), "--cache", "auto", *arguments, packs=[pack])
 
     def test_a_cache_that_saves_is_used(self):
         pack = self.buildpack(compile=WORK)
@@ -168,25 +168,26 @@ class Auto(EndToEnd):
         self.assertEqual([outcome.restore["outcome"] for outcome in outcomes], ["miss"] + ["hit"] * 5)
 
     def test_a_cache_that_costs_more_is_skipped_and_tried_again(self):
-        # 60,000 files, which nothing needs.
-        fill = self.buildpack("same", compile="perl -e 'for $d (0..59) { mkdir qq($ARGV[0]/$d); for (0..999) { open F, q(>), qq($ARGV[0]/$d/$_); print F $_ } }' \"$2\"")
-        self.build(self.app(), packs=[fill])
+        # 30,000 files, which nothing needs.
+        fill = self.buildpack("same", compile="perl -e 'for $d (0..29) { mkdir qq($ARGV[0]/$d); for (0..999) { open F, q(>), qq($ARGV[0]/$d/$_); print F $_ } }' \"$2\"")
+        patient = ("--restore-deadline", "10m", "--save-deadline", "10m")
+        self.build(self.app(), *patient, packs=[fill])
         pack = self.buildpack("same", compile='echo "entries=[$(ls "$2" | wc -l)]"')
         for _ in range(3):
             self.build(self.app(), "--cache", "off", packs=[pack])
         for _ in range(3):
-            self.assertEqual(self.build(self.app(), packs=[pack]).said("entries"), "60")
+            self.assertEqual(self.build(self.app(), *patient, packs=[pack]).said("entries"), "30")
         waited = [build["restore"]["waited"] for build in json.loads((self.store / "apps/demo/history.json").read_bytes())["builds"]]
         self.assertGreater(min(waited[-3:]), 0.3, "the restore is what this test is about")
         for _ in range(10):
-            skipped = self.auto(pack)
+            skipped = self.auto(pack, *patient)
             self.assertEqual((skipped.restore["outcome"], skipped.save["outcome"]), ("skipped", "skipped"))
             self.assertEqual(skipped.said("entries"), "0")
             self.assertEqual(skipped.log.count("The cache is skipped, since it costs more than it saves: "), 1)
-        tried = self.auto(pack)
-        self.assertEqual((tried.restore["outcome"], tried.said("entries")), ("hit", "60"))
+        tried = self.auto(pack, *patient)
+        self.assertEqual((tried.restore["outcome"], tried.said("entries")), ("hit", "30"))
         self.assertIn("The cache is tried again", tried.log)
-        self.assertEqual(self.auto(pack).restore["outcome"], "skipped")
+        self.assertEqual(self.auto(pack, *patient).restore["outcome"], "skipped")
 
     def test_bad_input(self):
         outcome = self.hearth("build", self.app(), "--app", "demo", "--cache", "maybe")
