@@ -84,7 +84,7 @@ class Background(EndToEnd):
             self.assertIn(line, log)
         (build,) = json.loads((self.store / "apps/demo/history.json").read_bytes())["builds"]
         self.assertEqual((build["save"]["outcome"], build["save"]["uploaded_bytes"]), ("saved", stored))
-        warm = self.build(self.app(), packs=[self.buildpack("same", compile=WHOLE)])
+        warm = self.build(self.app(), "--restore-deadline", "10m", packs=[self.buildpack("same", compile=WHOLE)])
         self.assertEqual((warm.restore["outcome"], warm.said("state")), ("hit", "whole"))
 
     def test_the_directory_is_nobody_elses_until_it_is_done(self):
@@ -162,7 +162,7 @@ class Background(EndToEnd):
         outcomes = [self.record(build=number)["cache"]["save"]["outcome"] for number in range(3)]
         self.assertIn("saved", outcomes)
         self.assertLessEqual(set(outcomes), {"saved", "superseded"})
-        warm = self.build(self.app(), packs=[self.buildpack("same", compile=WHOLE)])
+        warm = self.build(self.app(), "--restore-deadline", "10m", packs=[self.buildpack("same", compile=WHOLE)])
         self.assertEqual((warm.restore["outcome"], warm.said("state")), ("hit", "whole"))
 
     def test_nothing_changed_is_nothing_to_wait_for(self):
