@@ -17,6 +17,7 @@
 #include "build/config_vars.h"
 #include "build/report.h"
 #include "buildpack/buildpack.h"
+#include "cache/cache.h"
 #include "cache/compression.h"
 #include "sandbox/sandbox.h"
 #include "store/open.h"
@@ -27,7 +28,22 @@ enum class CacheMode {
   on,         // restore and save
   off,        // neither
   read_only,  // restore only
-  refresh     // start empty, save
+  refresh,    // start empty, save
+  automatic   // on, as long as the cache saves more time than its restore costs (worth.h); else neither
+};
+// Whether a compile that failed with a restored cache runs once more with an empty one.
+enum class RetryCold {
+  automatic,  // where the cache is suspect: this generation has not served a build that succeeded yet, or this source
+              // version was built with success before
+  always,
+  never
+};
+// When a build's cache is saved: before run() returns, or by a process that goes on after it.
+enum class SaveWhen { wait, background };
+// What becomes of the cache of a build that failed.
+enum class SaveOnFailure {
+  off,        // nothing
+  quarantine  // it is saved aside, and restored only with From::failed_first
 };
 enum class Publish { no, yes };
 enum class Strip {
@@ -84,6 +100,10 @@ struct BuildOptions {
   CacheMode cache = CacheMode::on;         // the operator's word; cache_choice.h says what it comes to
   std::vector<std::string> cache_exclude;  // patterns of util/ignore_rules.h: what a save leaves out of CACHE_DIR
   std::vector<std::string> seeds;          // apps, or keys (cache/key.h), to start from while the app has no cache
+  cache::From cache_from = cache::From::in_force;
+  RetryCold retry_cold = RetryCold::automatic;
+  SaveWhen save = SaveWhen::wait;
+  SaveOnFailure save_on_failure = SaveOnFailure::off;
   std::chrono::milliseconds restore_deadline = std::chrono::seconds(60);
   std::chrono::milliseconds save_deadline = std::chrono::seconds(120);
   std::chrono::milliseconds stall_timeout = std::chrono::seconds(10);  // of restore and save, waiting for the store
@@ -107,7 +127,8 @@ struct BuildResult {
 std::filesystem::path default_work_root(const std::map<std::string, std::string>& host_environment);
 
 // Builds. Everything that is worth knowing went to the console when it returns, the report and the log are stored
-// (failed builds too), and nothing is left of the build but what it published: no process, mount or work directory.
+// (failed builds too), and nothing is left of the build but what it published: no process, mount or work directory. But
+// for SaveWhen::background: a process may still save the cache then, in the work directory, which it removes.
 // A cache problem never fails it. A stop request ends it within 10 s; one after the publish ends the save only.
 // Several builds may run at once, of one app too.
 BuildResult run(const BuildOptions& options, const Console& console, std::stop_token stop);

@@ -18,17 +18,19 @@ constexpr const char* kDeisDisable = "DEIS_DISABLE_CACHE";
 constexpr std::array kModes = {CacheMode::on, CacheMode::off, CacheMode::read_only, CacheMode::refresh};
 
 bool restores(CacheMode mode) {
-  return mode == CacheMode::on || mode == CacheMode::read_only;
+  return mode == CacheMode::on || mode == CacheMode::automatic || mode == CacheMode::read_only;
 }
 
 bool saves(CacheMode mode) {
-  return mode == CacheMode::on || mode == CacheMode::refresh;
+  return mode == CacheMode::on || mode == CacheMode::automatic || mode == CacheMode::refresh;
 }
 
 CacheMode both(CacheMode one, CacheMode other) {
   const bool restored = restores(one) && restores(other);
   const bool saved = saves(one) && saves(other);
-  if (restored) return saved ? CacheMode::on : CacheMode::read_only;
+  const bool judged = one == CacheMode::automatic || other == CacheMode::automatic;
+  if (restored && saved) return judged ? CacheMode::automatic : CacheMode::on;
+  if (restored) return CacheMode::read_only;
   return saved ? CacheMode::refresh : CacheMode::off;
 }
 
@@ -72,13 +74,15 @@ std::string_view name(CacheMode mode) {
       return "read-only";
     case CacheMode::refresh:
       return "refresh";
+    case CacheMode::automatic:
+      return "auto";
   }
   return "on";
 }
 
 CacheChoice choose_cache(CacheMode operators, const ConfigVars& config_vars) {
   CacheChoice choice{.mode = operators, .stored = StoredCache::stays, .why = {}, .ignored = {}};
-  if (operators != CacheMode::on) because(choice, fmt::format("--cache {}", name(operators)));
+  if (operators != CacheMode::on && operators != CacheMode::automatic) because(choice, fmt::format("--cache {}", name(operators)));
   if (const auto wanted = value_of(config_vars, kMode); wanted && !wanted->empty()) obey_mode(choice, *wanted);
   const auto deis = value_of(config_vars, kDeisCache);
   const bool refused = deis && is_false(*deis);

@@ -18,11 +18,11 @@ struct CacheChoice {
   std::vector<std::string> ignored;  // one line for each config var whose value cannot be used
 };
 
-// As it is written in --cache and HEARTH_CACHE.
+// As it is written in --cache and, but for "auto", in HEARTH_CACHE.
 std::string_view name(CacheMode mode);
 
 // A cache is restored where operator and owner both let it be, and saved where both let it be: so "off" of either wins,
-// and read-only with refresh is off. The owner's words are HEARTH_CACHE (one of the modes; anything else is ignored),
+// read-only with refresh is off, and automatic is on until the history was asked. The owner's words are HEARTH_CACHE (one of the modes; anything else is ignored),
 // DEIS_BUILDPACK_CACHE=false and, whatever its value, DEIS_DISABLE_CACHE (both as in deis' slugbuilder): off, and what
 // is stored is deleted, where the operator lets the cache be saved.
 CacheChoice choose_cache(CacheMode operators, const ConfigVars& config_vars);

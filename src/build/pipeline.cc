@@ -69,11 +69,8 @@ Pipeline::Pipeline(const BuildOptions& options, const Console& console, const Su
 Report Pipeline::run(const Result<void>& usable) {
   Step outcome = build(usable);
   // From here on the outcome is decided: what happens to the cache, the report and the log does not change it.
-  if (outcome) {
-    save_cache();
-  } else {
-    report_.failure = std::move(outcome).error();
-  }
+  if (!outcome) report_.failure = std::move(outcome).error();
+  if (outcome || keeps_failed_cache()) save_cache();
   await_deletion();
   finish();
   return report_;
@@ -87,7 +84,7 @@ Step Pipeline::build(const Result<void>& usable) {
   TRY(phase("buildpacks", [&] { return fetch_buildpacks(); }));
   TRY(phase("detect", [&] { return detect(); }));
   TRY(await_restore());
-  TRY(phase("compile", [&] { return compile(); }));
+  TRY(compile_or_retry());
   TRY(phase("release", [&] { return release(); }));
   if (is_test()) return phase("test", [&] { return test(); });
   TRY(phase("slug", [&] { return make_slug(); }));
@@ -177,7 +174,10 @@ Step Pipeline::await_restore() {
   phase_ = "restore";
   if (!restore_) return use_restored({});
   log_.heading("Restoring cache...");
+  const Clock::time_point asked = Clock::now();
   const cache::RestoreReport restored = restore_->wait();
+  past_.waited = Clock::now() - asked;
+  past_.restore_time = restore_->transfer().taken();
   record("restore", restore_->transfer().started(), restore_->transfer().taken());
   report_.restore = report_of(restored);
   for (const std::string& warning : restored.warnings) log_.warning(warning);
@@ -189,8 +189,11 @@ Step Pipeline::use_restored(const cache::RestoreReport& restored) {
   using enum cache::RestoreOutcome;
   const fs::path from = work_->own() / "restored";
   const bool warm = restore_ && (restored.outcome == hit || restored.outcome == fallback);
+  cache_in_place_ = true;
   if (warm && ::rename(from.c_str(), work_->cache().c_str()) == 0) {
-    log_.line(fmt::format("{}{}: {} entries, {}{}", restored.outcome == hit ? "Restored" : "Restored an older cache",
+    warm_ = true;
+    const char* what = restored.outcome == hit ? "Restored" : "Restored an older cache";
+    log_.line(fmt::format("{}{}: {} entries, {}{}", restored.of_failed ? "Restored what a failed build left" : what,
                           restored.seed.empty() ? "" : fmt::format(" from {}", util::shown(restored.seed)),
                           restored.entries, util::human_size(restored.bytes),
                           restored.generation.empty() ? "" : ", generation " + restored.generation));
@@ -212,7 +215,10 @@ Step Pipeline::use_restored(const cache::RestoreReport& restored) {
 }
 
 Step Pipeline::compile() {
+  const Clock::time_point start = Clock::now();
   Step compiled = compile_all();
+  past_.compiled = warm_ ? Temperature::warm : Temperature::cold;
+  past_.compile_time = Clock::now() - start;
   collect_reports();
   return compiled;
 }
@@ -232,6 +238,7 @@ Step Pipeline::compile_all() {
 }
 
 void Pipeline::collect_reports() {
+  report_.buildpacks.clear();
   const util::StopAfter limit(deadline_.token(), kReportLimit);
   for (const Detected& detected : buildpacks_) {
     BuildpackReport entry{detected.buildpack.name, detected.buildpack.source, detected.buildpack.revision, {}};

@@ -13,8 +13,10 @@
 #include "build/cache_choice.h"
 #include "build/config_vars.h"
 #include "build/failures.h"
+#include "build/history.h"
 #include "build/log.h"
 #include "build/report.h"
+#include "build/saving.h"
 #include "build/ssh_agent.h"
 #include "build/surroundings.h"
 #include "build/transfer.h"
@@ -25,6 +27,13 @@
 #include "util/stop.h"
 
 namespace hearth::build {
+
+// What reading the history came to.
+struct HistoryReport {
+  enum class Outcome { read, failed, late };
+  Outcome outcome = Outcome::failed;
+  KnownHistory known;
+};
 
 // One build; run() is called once. One thread.
 class Pipeline {
@@ -70,6 +79,23 @@ class Pipeline {
   Step make_slug();
   Step publish();
 
+  // pipeline_retry.cc
+  Step compile_or_retry();
+  bool may_retry();
+  bool keep_pristine();
+  Step retry_cold(const Failure& first);
+  Step failed_again(const Failure& first, const Failure& second);
+  Step compile_again();
+
+  // pipeline_history.cc
+  void read_history();
+  const History* known_history();
+  void judge_cache();
+  PastBuild past_build() const;
+  bool is_remembered() const;
+  bool store_answers() const;
+  void remember();
+
   // pipeline_test.cc
   bool is_test() const { return options_.purpose == buildpack::Purpose::test; }
   const char* noun() const { return is_test() ? "test" : "build"; }
@@ -80,11 +106,14 @@ class Pipeline {
   Step test();
 
   // pipeline_end.cc
+  bool keeps_failed_cache() const;
   void save_cache();
-  cache::SaveOptions save_options() const;
+  void save_now();
+  void save_later();
+  SaveRequest save_request() const;
   void await_deletion();
-  bool make_cache_readable();
   void finish();
+  void leave_records();
   void tell_failure();
   std::chrono::seconds records_limit() const;
   void name_failed_build();
@@ -116,12 +145,15 @@ class Pipeline {
   // In the order in which they depend on each other: destroyed from the last to the first.
   std::shared_ptr<store::ObjectStore> store_;  // null where it could not be opened
   std::shared_ptr<const store::Meter> meter_;
+  std::string store_url_;
   std::string store_error_;
   std::shared_ptr<WorkDir> work_;  // shared with transfers that hang: nobody else may use it before they end
   std::unique_ptr<sandbox::Sandbox> sandbox_;
   std::unique_ptr<sandbox::Sandbox> online_;  // for fetches; null where sandbox_ serves them
   std::optional<SshAgent> agent_;
   std::unique_ptr<ReportingTransfer<cache::RestoreReport>> restore_;
+  std::unique_ptr<ReportingTransfer<HistoryReport>> reading_history_;
+  std::optional<KnownHistory> known_history_;
   // Its own, since a deletion that hangs outlives the build.
   using Deletion = std::optional<Result<cache::PurgeReport>>;
   const std::shared_ptr<Deletion> deleted_ = std::make_shared<Deletion>();
@@ -134,6 +166,14 @@ class Pipeline {
   std::optional<buildpack::Context> context_;
   std::vector<Detected> buildpacks_;  // those that run, in order
   std::string procfile_;
+
+  bool cache_in_place_ = false;  // CACHE_DIR is made
+  bool warm_ = false;            // and holds what was restored
+  std::string culprit_;          // the restored generation, where it alone made compile fail
+  bool skipped_ = false;         // --cache auto does without the cache
+  bool saves_later_ = false;     // --save background
+  bool records_stored_ = false;  // the report and the log
+  PastBuild past_;               // the times of it
 };
 
 // A step of the build by its name in the report: timed, noted in the log, and not begun once the build is to end.

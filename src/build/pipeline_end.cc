@@ -1,9 +1,10 @@
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 
+#include "build/background.h"
 #include "build/builds.h"
+#include "build/mask.h"
 #include "build/packaging.h"
 #include "build/pipeline.h"
 #include "util/file.h"
@@ -18,13 +19,6 @@ namespace {
 // For the report and the log, which are small; a build that was interrupted has little time left.
 constexpr std::chrono::seconds kRecordsLimit(30);
 constexpr std::chrono::seconds kRecordsLimitWhenInterrupted(2);
-
-std::string description(const CacheSaveReport& save) {
-  return fmt::format("{} entries, {}; {} added, {} changed, {} removed; {} uploaded in {} objects", save.entries,
-                     util::human_size(save.bytes), save.added, save.changed, save.removed,
-                     util::human_size(save.uploaded_bytes), save.uploaded_objects) +
-         (save.left_out == 0 ? "" : fmt::format("; {} left out", save.left_out));
-}
 
 }  // namespace
 
@@ -63,28 +57,16 @@ std::string Pipeline::keep_slug() {
   return kept ? "in " + kept->native() : "nowhere: " + kept.error().message;
 }
 
-// Buildpacks remove CACHE_DIR, or put a link in its place: a cache without entries then.
-bool Pipeline::make_cache_readable() {
-  struct stat status{};
-  const bool found = ::lstat(work_->cache().c_str(), &status) == 0;
-  if (found && S_ISDIR(status.st_mode)) return true;
-  if (found) {
-    log_.warning("A buildpack put something else in the place of CACHE_DIR: it counts as empty");
-    if (::unlink(work_->cache().c_str()) != 0) return false;
-  }
-  return ::mkdir(work_->cache().c_str(), 0755) == 0;
-}
-
-cache::SaveOptions Pipeline::save_options() const {
-  return {.threads = 0,
-          .compression_level = static_cast<int>(options_.compression_level),
-          .max_bytes = options_.max_size,
-          .exclude = util::IgnoreRules(cache_exclusions(options_.cache_exclude, config_vars_))};
+// What a failed build leaves is worth keeping where it got as far as compile, and nothing else is in the way.
+bool Pipeline::keeps_failed_cache() const {
+  const FailureClass kind = report_.failure->kind;
+  return options_.save_on_failure == SaveOnFailure::quarantine && cache_is_saved() && cache_in_place_ &&
+         kind != FailureClass::interrupted && kind != FailureClass::internal;
 }
 
 void Pipeline::save_cache() {
   if (cache_ == CacheMode::off || cache_ == CacheMode::read_only) {
-    report_.save.outcome = "off";
+    report_.save.outcome = skipped_ ? "skipped" : "off";
     return;
   }
   phase_ = "save";
@@ -92,36 +74,63 @@ void Pipeline::save_cache() {
     report_.save.outcome = "failed";
     return;
   }
+  saves_later_ = options_.save == SaveWhen::background && !stop_.stop_requested();
+  if (!saves_later_) return save_now();
+  log_.heading("Saving cache in the background...");
+  report_.save.outcome = "background";
+}
+
+SaveRequest Pipeline::save_request() const {
+  return {.name = cache_name(),
+          .options = {.threads = 0,
+                      .compression_level = static_cast<int>(options_.compression_level),
+                      .max_bytes = options_.max_size,
+                      .exclude = {},
+                      .as = report_.failure ? cache::SaveAs::failed : cache::SaveAs::newest},
+          .exclude = cache_exclusions(options_.cache_exclude, config_vars_),
+          .culprit = culprit_,
+          .limits = {options_.save_deadline, options_.stall_timeout}};
+}
+
+void Pipeline::save_now() {
   log_.heading("Saving cache...");
-  const Clock::time_point start = Clock::now();
-  cache::SaveReport saved;
-  std::string lateness;
-  if (make_cache_readable()) {
-    const auto work = [work_dir = work_, name = cache_name(), options = save_options()](store::ObjectStore& store,
-                                                                                        const std::stop_token& stop) {
-      return cache::save(store, name, work_dir->cache(), work_dir->own() / "index", options, stop);
-    };
-    ReportingTransfer<cache::SaveReport> save(store_, meter_, {options_.save_deadline, options_.stall_timeout}, work,
-                                              stop_);
-    saved = save.wait();
-    lateness = stop_.stop_requested() ? "was interrupted" : save.transfer().lateness();
+  const Saved saved = build::save_cache(store_, meter_, work_, save_request(), log_, stop_);
+  report_.save = saved.report;
+  past_.save_time = saved.taken;
+  record("save", saved.start, saved.taken);
+}
+
+// Hands the cache, and all that is known of the build, over to a process that outlives this one.
+void Pipeline::save_later() {
+  WorkDir::Held held = work_->release();
+  const SaveJob job{.store_url = store_url_,
+                    .store_options = options_.store_options,
+                    .app = options_.app,
+                    .build = report_.build,
+                    .work_root = held.root,
+                    .work_path = held.path,
+                    .request = save_request(),
+                    .has_records = records_stored_,
+                    .report = to_json(report_),
+                    .log = log_.kept(),
+                    .secrets = secrets_of(config_vars_),
+                    .build_started = started_,
+                    .past = past_build(),
+                    .is_remembered = is_remembered()};
+  Result<util::Fd> file = job_file(job);
+  SaverInput input{util::Fd(), std::move(held.lock)};
+  Result<void> started;
+  if (file) {
+    input.job = std::move(*file);
+    started = surroundings_.start_saver(input);
+  } else {
+    started = std::unexpected(std::move(file).error());
   }
-  report_.save = report_of(saved);
-  for (const std::string& warning : saved.warnings) log_.warning(warning);
-  if (saved.outcome == cache::SaveOutcome::saved) log_.line("Saved " + description(report_.save));
-  if (saved.outcome == cache::SaveOutcome::unchanged) log_.line("Cache unchanged, not updating");
-  if (saved.trimmed_files > 0) {
-    log_.line(fmt::format("Left out {} file{}, {}, unused for longest: the cache may have {} (--max-size)",
-                          saved.trimmed_files, saved.trimmed_files == 1 ? "" : "s",
-                          util::human_size(saved.trimmed_bytes), util::human_size(options_.max_size)));
-  }
-  if (saved.outcome == cache::SaveOutcome::superseded)
-    log_.line("Not saved: the cache was purged or replaced meanwhile");
-  if (saved.outcome == cache::SaveOutcome::failed) log_.warning("The cache was not saved; the old one stays");
-  if (saved.outcome == cache::SaveOutcome::late) {
-    log_.warning(fmt::format("Saving the cache {}; the old one stays", lateness));
-  }
-  record("save", start, Clock::now() - start);
+  if (started) return;
+  work_ = std::make_shared<WorkDir>(WorkDir::adopt({held.root, held.path, std::move(input.lock)}));
+  log_.warning(fmt::format("No process could be started for the save, so it is done now: {}", started.error().message));
+  save_now();
+  leave_records();
 }
 
 void Pipeline::await_deletion() {
@@ -144,11 +153,16 @@ void Pipeline::finish() {
   log_.note(fmt::format("restore: {}, generation {}, {} entries, {} bytes, {} fetched", report_.restore.outcome,
                         report_.restore.generation, report_.restore.entries, report_.restore.bytes,
                         report_.restore.fetched_bytes));
-  log_.note(fmt::format("save: {}, generation {}, {}", report_.save.outcome, report_.save.generation,
-                        description(report_.save)));
+  log_.note(note_of(report_.save));
   log_.note(fmt::format("{} {}: {} after {}", noun(), report_.build, report_.failure ? "failed" : "succeeded",
                         util::human_duration(Clock::now() - started_)));
+  leave_records();
+  if (saves_later_) save_later();
+}
+
+void Pipeline::leave_records() {
   store_records();
+  remember();
   write_report();
 }
 
@@ -174,15 +188,12 @@ void Pipeline::name_failed_build() {
 }
 
 void Pipeline::store_records() {
-  if (meter_) {
-    const store::MeterReading reading = meter_->read();
-    report_.store = {reading.requests.get,    reading.requests.put, reading.requests.list, reading.requests.stat,
-                     reading.requests.remove, reading.bytes_in,     reading.bytes_out,     reading.retries};
-  }
+  if (meter_) report_.store = report_of(meter_->read());
   if (!store_ || options_.publish == Publish::no) return;
   const util::StopAfter limit({}, records_limit());
   const Result<void> stored =
       build::store_records(*store_, options_.app, report_.build, to_json(report_), log_.kept(), limit.token());
+  records_stored_ = stored.has_value();
   if (!stored) {
     console_.diagnostics(fmt::format("the build's report and log could not be stored: {}", stored.error().message));
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "build/background.h"
 #include "build/pipeline.h"
 #include "buildpack/environment.h"
 #include "cache/key.h"
@@ -38,7 +39,8 @@ Surroundings surroundings() {
   return {.open_store = store::open,
           .open_sandbox = [](std::optional<sandbox::Level> wanted,
                              const sandbox::Config& config) { return sandbox::open(wanted, config); },
-          .now = [] { return std::chrono::system_clock::now(); }};
+          .now = [] { return std::chrono::system_clock::now(); },
+          .start_saver = start_saver};
 }
 
 Step Pipeline::set_up(const Result<void>& usable) {
@@ -89,6 +91,7 @@ Step Pipeline::open_store() {
     return {};
   }
   if (!opened->warning.empty()) log_.warning(opened->warning);
+  store_url_ = *url;
   store_ = std::move(opened->store);
   meter_ = std::move(opened->meter);
   return {};
@@ -150,7 +153,7 @@ Step Pipeline::start_agent() {
   if (key.empty()) return {};
   std::string hosts = value_of(config_vars_, "SSH_CLIENT_HOSTS");
   if (hosts.empty()) hosts = value_of(options_.host_environment, "SSH_CLIENT_HOSTS");
-  const fs::path known_hosts = work_->tmp() / "ssh_known_hosts";
+  const fs::path known_hosts = work_->tmp() / kKnownHostsFile;
   const Result<void> written = util::write_file(known_hosts, hosts.empty() ? hosts : hosts + "\n");
   if (!written) return failed(FailureClass::internal, written.error());
   if (::geteuid() == 0 && ::lchown(known_hosts.c_str(), sandbox_->owner(), sandbox_->owner()) != 0) {
@@ -172,7 +175,7 @@ buildpack::Environment Pipeline::git_environment() const {
   const bool given =
       config_vars_.contains("SSH_CLIENT_HOSTS") || options_.host_environment.contains("SSH_CLIENT_HOSTS");
   environment.emplace_back("SSH_AUTH_SOCK", sandbox_->inside(agent_socket(work_->agent())).native());
-  environment.emplace_back("GIT_SSH_COMMAND", ssh_command(sandbox_->inside(work_->tmp() / "ssh_known_hosts"),
+  environment.emplace_back("GIT_SSH_COMMAND", ssh_command(sandbox_->inside(work_->tmp() / kKnownHostsFile),
                                                           given ? KnownHosts::given : KnownHosts::none));
   return environment;
 }
@@ -186,10 +189,13 @@ bool Pipeline::cache_is_saved() const {
 }
 
 void Pipeline::start_restore() {
+  read_history();
+  judge_cache();
   if (!store_ && (cache_ == CacheMode::on || cache_ == CacheMode::read_only)) report_.restore.outcome = "unavailable";
   if (!cache_is_restored()) return;
   report_.restore.outcome = "late";  // until it was waited for: a build may fail before
-  cache::RestoreOptions restore_options{.owner = sandbox_->owner(), .threads = 0, .seeds = {}};
+  cache::RestoreOptions restore_options{
+      .owner = sandbox_->owner(), .threads = 0, .seeds = {}, .from = options_.cache_from};
   for (const std::string& seed : options_.seeds) {
     if (Result<std::string> app = cache::app_of_key(seed)) restore_options.seeds.push_back(std::move(*app));
   }

@@ -66,6 +66,10 @@ Json of(const CacheSaveReport& save) {
           {"left_out", save.left_out}};
 }
 
+std::uint64_t added(const Json& one, const Json& other) {
+  return one.get<std::uint64_t>() + other.get<std::uint64_t>();
+}
+
 Json of(const StoreReport& store) {
   return {
       {"requests",
@@ -121,7 +125,8 @@ std::string to_json(const Report& report) {
                        {"why", report.cache.why},
                        {"deleted_objects", report.cache.deleted_objects},
                        {"restore", of(report.restore)},
-                       {"save", of(report.save)}}},
+                       {"save", of(report.save)},
+                       {"retry", report.retry}}},
                      {"store", of(report.store)}};
   return text_of(json);
 }
@@ -157,6 +162,22 @@ CacheSaveReport report_of(const cache::SaveReport& saved) {
           .trimmed_files = saved.trimmed_files,
           .trimmed_bytes = saved.trimmed_bytes,
           .left_out = saved.left_out};
+}
+
+Result<std::string> with_save(std::string_view text, const CacheSaveReport& save, const PhaseReport& phase,
+                              const StoreReport& store) {
+  try {
+    Json json = Json::parse(text);
+    json.at("cache").at("save") = of(save);
+    json.at("phases").push_back(of(std::vector{phase}).front());
+    Json& total = json.at("store");
+    const Json more = of(store);
+    for (auto& [verb, count] : total.at("requests").items()) count = added(count, more.at("requests").at(verb));
+    for (const char* key : {"bytes_in", "bytes_out", "retries"}) total.at(key) = added(total.at(key), more.at(key));
+    return text_of(json);
+  } catch (const Json::exception& error) {
+    return fail(ErrorKind::corrupt, "a report that cannot be read: {}", error.what());
+  }
 }
 
 Result<StoredReport> parse_report(std::string_view text) {

@@ -35,7 +35,7 @@ struct Failure {
 };
 
 struct PhaseReport {
-  std::string name;  // source, buildpacks, restore, detect, compile, release, test, slug, publish, save
+  std::string name;  // source, buildpacks, restore, detect, compile, retry, release, test, slug, publish, save
   std::chrono::duration<double> start{};    // since the build's start
   std::chrono::duration<double> seconds{};  // how long it took
 };
@@ -61,7 +61,7 @@ struct CacheChoiceReport {
 };
 
 struct CacheRestoreReport {
-  std::string outcome = "off";  // hit, fallback, miss, off, damaged, unavailable, late
+  std::string outcome = "off";  // hit, fallback, miss, off, skipped, damaged, unavailable, late
   std::string generation;
   std::string seed;  // the app whose cache it was, where that was another one
   std::uint64_t entries = 0;
@@ -70,7 +70,9 @@ struct CacheRestoreReport {
 };
 
 struct CacheSaveReport {
-  std::string outcome = "not-run";  // saved, unchanged, off, failed, superseded, late, not-run
+  // saved, unchanged, quarantined (of a failed build), off, skipped, failed, superseded, late, not-run; background: of
+  // a build whose saver has not ended yet, or was killed
+  std::string outcome = "not-run";
   std::string generation;
   std::uint64_t entries = 0;
   std::uint64_t bytes = 0;
@@ -110,6 +112,7 @@ struct Report {
   CacheChoiceReport cache;
   CacheRestoreReport restore;
   CacheSaveReport save;
+  std::string retry = "not-run";  // of the second compile, with an empty cache: succeeded, failed, unfinished, not-run
   StoreReport store;
 };
 
@@ -121,6 +124,11 @@ std::string to_json(const Report& report);
 // The members cache.restore and cache.save of that form, on their own.
 std::string to_json(const CacheRestoreReport& restore);
 std::string to_json(const CacheSaveReport& save);
+
+// The report (to_json's) of a build whose save ended later than the build, with what became of it: `save` in the stead
+// of what stands there, `phase` at its place, and the requests of `store` added. Not such a report: corrupt.
+Result<std::string> with_save(std::string_view json, const CacheSaveReport& save, const PhaseReport& phase,
+                              const StoreReport& store);
 
 // What a reader of stored reports needs to choose a slug.
 struct StoredReport {

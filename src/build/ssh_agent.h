@@ -30,6 +30,9 @@ class SshAgent {
 // Where an agent started in `directory` listens.
 std::filesystem::path agent_socket(const std::filesystem::path& directory);
 
+// The known-hosts file of a build, in its /tmp.
+inline constexpr const char* kKnownHostsFile = "ssh_known_hosts";
+
 // GIT_SSH_COMMAND for a known-hosts file at this path inside the sandbox. With hosts given, only these are spoken to;
 // without, a host's key is accepted at the first contact (the file lives as long as the build).
 enum class KnownHosts { given, none };

@@ -16,11 +16,14 @@
 
 namespace hearth::build {
 
+struct SaverInput;
+
 struct Surroundings {
   std::function<Result<store::OpenStore>(std::string_view url, const store::OpenOptions& options)> open_store;
   std::function<Result<std::unique_ptr<sandbox::Sandbox>>(std::optional<sandbox::Level>, const sandbox::Config&)>
       open_sandbox;
   std::function<std::chrono::system_clock::time_point()> now;
+  std::function<Result<void>(const SaverInput& input)> start_saver;  // of --save background
 };
 
 // The real ones.

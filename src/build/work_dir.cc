@@ -122,6 +122,14 @@ Result<WorkDir> WorkDir::open(const fs::path& root, std::string_view app) {
   return fail(ErrorKind::io, "{} builds of this app are running in {}", kMostSlots, app_dir.native());
 }
 
+WorkDir::Held WorkDir::release() {
+  return {root_, std::exchange(path_, {}), lock_.release()};
+}
+
+WorkDir WorkDir::adopt(Held held) {
+  return {std::move(held.root), std::move(held.path), util::FileLock::adopt(std::move(held.lock))};
+}
+
 WorkDir::~WorkDir() {
   // Nobody is left to tell; the next start removes what nobody holds.
   if (!path_.empty()) std::ignore = util::remove_tree(path_);

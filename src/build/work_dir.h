@@ -33,6 +33,16 @@ class WorkDir {
   WorkDir& operator=(WorkDir&&) = delete;
   ~WorkDir();
 
+  // What another process needs to go on in the directory. This object has nothing any more then; whoever adopts it
+  // removes the directory, and nobody else can have it as long as a copy of the lock's descriptor is open.
+  struct Held {
+    std::filesystem::path root;
+    std::filesystem::path path;
+    util::Fd lock;
+  };
+  Held release();
+  static WorkDir adopt(Held held);
+
   // Makes tmp/ with its folders and app/ the property of `owner` (uid and gid), who must be able to reach them.
   Result<void> hand_over(uid_t owner) const;
 

@@ -28,12 +28,19 @@ struct Name {
   bool operator==(const Name&) const = default;
 };
 
+// Which generations a restore tries.
+enum class From {
+  in_force,     // from the newest on
+  failed_first  // what the last build left that failed, if a save kept it (SaveAs::failed); then those in force
+};
+
 struct RestoreOptions {
   std::optional<uid_t> owner;  // uid and gid of everything created; absent: ours
   unsigned threads = 0;        // 0: one per core
   // Apps whose cache, of the same stack and architecture, is restored where this one has none: the first that has one
   // that can be restored. Nothing is written to theirs; what comes of it is the app's own with its next save.
   std::vector<std::string> seeds;
+  From from = From::in_force;
 };
 
 enum class RestoreOutcome { hit, fallback, miss, damaged, unavailable, late };
@@ -43,6 +50,7 @@ struct RestoreReport {
   RestoreOutcome outcome = RestoreOutcome::miss;
   std::string generation;  // the restored one; empty without one
   std::string seed;        // the app whose cache it is, where that is another one; empty else
+  bool of_failed = false;  // it is what a failed build left
   std::uint64_t entries = 0;
   std::uint64_t bytes = 0;          // of the files' contents
   std::uint64_t fetched_bytes = 0;  // of manifests and packs, damaged ones included
@@ -52,12 +60,19 @@ struct RestoreReport {
 enum class SaveOutcome { saved, unchanged, failed, superseded, late };
 std::string_view name(SaveOutcome outcome);
 
+// What a save makes of the directory.
+enum class SaveAs {
+  newest,  // the generation that restores take from now on; what failed builds left goes
+  failed   // one aside, which is restored only by From::failed_first; what is in force stays so
+};
+
 struct SaveOptions {
   unsigned threads = 0;
   int compression_level = kDefaultCompressionLevel;  // zstd's
   // What the files may have together, in bytes; trim.h says what is left out of a directory that has more. 0: anything.
   std::uint64_t max_bytes = 0;
   util::IgnoreRules exclude;                         // what they name, relative to the directory, is left out
+  SaveAs as = SaveAs::newest;
 };
 
 struct SaveReport {
@@ -93,6 +108,11 @@ RestoreReport restore(store::ObjectStore& store, const Name& name, const std::fi
 // save leaves the old cache in force.
 SaveReport save(store::ObjectStore& store, const Name& name, const std::filesystem::path& directory,
                 const std::filesystem::path& index, const SaveOptions& options, std::stop_token stop);
+
+// The generation is not restored any more, and a save that builds on it is dropped; it stays aside for a look. One that
+// is not in force (any more) is success: there is nothing to do. Errors: the store's; corrupt, invalid (a newer HEAD).
+Result<void> set_aside(store::ObjectStore& store, const Name& name, const std::string& generation,
+                       std::stop_token stop);
 
 // For directories that are no part of a build: where the index of `directory` lies, hidden beside it.
 std::filesystem::path index_path(const std::filesystem::path& directory);

@@ -49,6 +49,7 @@ Json generation_json(const Generation& generation) {
                {"saved", seconds(generation.saved)},
                {"manifests", std::move(manifests)},
                {"packs", pack_runs(generation.packs)}};
+  if (generation.failed) json["failed"] = true;
   add_unknown(json, generation.unknown);
   return json;
 }
@@ -138,6 +139,12 @@ class Members {
     return value.get<bool>();
   }
 
+  // Absent: false.
+  Result<bool> optional_flag(const std::string& key) {
+    if (!json_.contains(key)) return false;
+    return flag(key);
+  }
+
   Result<Json> list(const std::string& key) {
     const Json& value = take(key);
     if (!value.is_array()) return bad_member(key);
@@ -221,6 +228,7 @@ Result<Generation> decode_generation(const Json& json) {
   }
   const Json packs = TRY(members.object("packs"));
   generation.packs = TRY(decode_packs(packs));
+  generation.failed = TRY(members.optional_flag("failed"));
   generation.unknown = members.unknown();
   return generation;
 }
@@ -343,6 +351,17 @@ std::vector<ObjectName> objects_of(const Head& head, const Generation& generatio
 const Generation* find_generation(const Head& head, std::string_view id) {
   const auto found = std::ranges::find(head.generations, id, &Generation::id);
   return found == head.generations.end() ? nullptr : &*found;
+}
+
+const Generation* failed_generation(const Head& head) {
+  const auto found = std::ranges::find(head.aside, true, &Generation::failed);
+  return found == head.aside.end() ? nullptr : &*found;
+}
+
+const Generation* find_base(const Head& head, std::string_view id) {
+  if (const Generation* in_force = find_generation(head, id)) return in_force;
+  const Generation* failed = failed_generation(head);
+  return failed != nullptr && failed->id == id ? failed : nullptr;
 }
 
 bool is_bad(const Head& head, const ObjectName& object) {

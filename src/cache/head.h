@@ -37,7 +37,8 @@ struct Generation {
   store::StoreTime saved{};             // the store's clock when the save began
   std::vector<ManifestName> manifests;  // 1 … kChainLimit; the first is this generation's own, each a delta on the next
   std::vector<PackName> packs;          // all that its content lies in, sorted
-  std::string unknown;                  // JSON object of the members that this program does not know; "" for none
+  bool failed = false;  // of one aside: what a build left that failed; restored where somebody asks for it
+  std::string unknown;  // JSON object of the members that this program does not know; "" for none
 
   bool operator==(const Generation&) const = default;
 };
@@ -79,6 +80,12 @@ Result<Head> decode_head(std::string_view text);
 std::vector<ObjectName> objects_of(const Head& head, const Generation& generation);
 
 const Generation* find_generation(const Head& head, std::string_view id);
+
+// What the last build left that failed, if it was kept; no build has succeeded since.
+const Generation* failed_generation(const Head& head);
+
+// What a save may build on: a generation in force, or failed_generation(). Null where the id is neither's.
+const Generation* find_base(const Head& head, std::string_view id);
 
 // True if the object is marked bad, or if any of the generation's is.
 bool is_bad(const Head& head, const ObjectName& object);

@@ -128,12 +128,14 @@ class Restorer {
 
   bool try_generations(const Layout& layout, const Head& head, OnMissing on_missing) {
     index_.epoch = head.epoch;
-    for (const Generation& generation : head.generations) {
+    const std::vector<const Generation*> candidates = candidates_of(head);
+    for (const Generation* candidate : candidates) {
+      const Generation& generation = *candidate;
       if (names_bad(head, generation) || names_damaged(head, generation)) continue;
       const std::optional<FillFailure> failure = restore_generation(layout, head, generation);
       if (!failure) {
-        const bool newest = &generation == &head.generations.front();
-        report_.outcome = newest ? RestoreOutcome::hit : RestoreOutcome::fallback;
+        report_.outcome = candidate == candidates.front() ? RestoreOutcome::hit : RestoreOutcome::fallback;
+        report_.of_failed = generation.failed;
         return true;
       }
       report_.fetched_bytes += failure->fetched_bytes;
@@ -145,8 +147,17 @@ class Restorer {
       damaged_.insert(*failure->damaged);
       report_.warnings.push_back(failure->error.message);
     }
-    end({head.generations.empty() ? RestoreOutcome::miss : RestoreOutcome::damaged, ""});
+    end({candidates.empty() ? RestoreOutcome::miss : RestoreOutcome::damaged, ""});
     return true;
+  }
+
+  // In the order in which they are tried.
+  std::vector<const Generation*> candidates_of(const Head& head) const {
+    std::vector<const Generation*> candidates;
+    const Generation* failed = options_.from == From::failed_first ? failed_generation(head) : nullptr;
+    if (failed != nullptr) candidates.push_back(failed);
+    for (const Generation& generation : head.generations) candidates.push_back(&generation);
+    return candidates;
   }
 
   bool names_damaged(const Head& head, const Generation& generation) const {

@@ -52,7 +52,9 @@ class Saver {
         stop_(std::move(stop)) {}
 
   SaveReport run() {
-    finish(steps());
+    const Ending ending = steps();
+    if (ending.outcome == SaveOutcome::unchanged) drop_failed();
+    finish(ending);
     return std::move(report_);
   }
 
@@ -80,12 +82,12 @@ class Saver {
     const bool restored = index && !index->generation.empty();
     // What was restored from a cache that somebody purged or rolled back must not come back.
     if (restored &&
-        (index->epoch != head_.seen.head.epoch || find_generation(head_.seen.head, index->generation) == nullptr)) {
+        (index->epoch != head_.seen.head.epoch || find_base(head_.seen.head, index->generation) == nullptr)) {
       return Ending{SaveOutcome::superseded, "the cache was purged or replaced since it was restored; not saved"};
     }
     if (restored) {
       restored_ = index->generation;
-      generation_ = *find_generation(head_.seen.head, index->generation);
+      generation_ = *find_base(head_.seen.head, index->generation);
     } else if (!head_.seen.head.generations.empty()) {
       generation_ = head_.seen.head.generations.front();
     }
@@ -179,9 +181,10 @@ class Saver {
            root_status_.mtime == base_.manifest.root_mtime;
   }
 
-  // A generation that cannot be restored in full is in force.
+  // A generation that cannot be restored in full is in force, or one is to come in force that is aside.
   bool must_heal() const {
     const Head& head = head_.seen.head;
+    if (generation_ && generation_->failed && options_.as == SaveAs::newest) return true;
     return !damaged_.empty() || (generation_ && names_bad(head, *generation_)) ||
            (!generation_ && !head.generations.empty());
   }
@@ -194,7 +197,7 @@ class Saver {
     // Whether or not the base could still be loaded: where it was purged in between, it is missing like a damaged one.
     const bool purged =
         (head_.state == HeadState::readable && head.epoch != head_.seen.head.epoch) || head.cut != head_.seen.head.cut;
-    const auto gone = [&](const std::string& id) { return !id.empty() && find_generation(head, id) == nullptr; };
+    const auto gone = [&](const std::string& id) { return !id.empty() && find_base(head, id) == nullptr; };
     if (purged || gone(restored_) || (generation_ && gone(generation_->id))) {
       return Ending{SaveOutcome::superseded, "the cache was purged or replaced meanwhile; not saved"};
     }
@@ -307,13 +310,27 @@ class Saver {
                             .epoch = head_.seen.head.epoch,
                             .base = generation_ ? generation_->id : restored_,
                             .cut = head_.seen.head.cut,
-                            .damaged = {damaged_.begin(), damaged_.end()}};
+                            .damaged = {damaged_.begin(), damaged_.end()},
+                            .place = options_.as == SaveAs::failed ? Place::aside : Place::in_force};
     const Result<CommitReport> committed = commit(store_, layout_, head_, proposal, stop_);
     if (!committed) return failure(committed.error());
     if (committed->outcome == CommitOutcome::superseded) return Ending{SaveOutcome::superseded, committed->reason};
     report_.generation = stored->generation.id;
     sweep_if_due(committed->head.seen);
     return Ending{SaveOutcome::saved, ""};
+  }
+
+  // After a build that succeeded nobody wants what a failed one left.
+  void drop_failed() {
+    if (options_.as == SaveAs::failed || failed_generation(head_.seen.head) == nullptr) return;
+    const auto transition = [](const Seen& seen) -> Result<std::optional<Head>> {
+      if (failed_generation(seen.head) == nullptr) return std::nullopt;
+      return without_failed(seen);
+    };
+    const Result<HeadRead> dropped = update_head(store_, layout_, transition, stop_);
+    if (!dropped) {
+      warnings_.add(fmt::format("what a failed build left could not be dropped: {}", dropped.error().message));
+    }
   }
 
   void sweep_if_due(const Seen& seen) {

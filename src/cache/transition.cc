@@ -29,7 +29,8 @@ Head rewritten(const Seen& seen) {
 
 void drop_beyond(Head& head, std::vector<Generation>& generations, std::size_t keep) {
   std::size_t kept = 0;
-  std::erase_if(generations, [&](const Generation& one) { return !is_pinned(head, one) && ++kept > keep; });
+  std::erase_if(generations,
+                [&](const Generation& one) { return !one.failed && !is_pinned(head, one) && ++kept > keep; });
 }
 
 // Drops the generations that are too many, and moves to the trash what `before` named and nothing names any more.
@@ -119,7 +120,7 @@ Verdict decide(const Seen& seen, const Proposal& proposal, store::StoreTime bega
   if (head.compare_and_swap == store::CompareAndSwap::absent && seen.now - began > kSaveLimitWithoutSwap) {
     return Verdict::too_late;
   }
-  if (!proposal.base.empty() && find_generation(head, proposal.base) == nullptr) return Verdict::base_gone;
+  if (!proposal.base.empty() && find_base(head, proposal.base) == nullptr) return Verdict::base_gone;
   const auto own = own_objects(proposal);
   const bool trashed = std::ranges::any_of(own, [&](const ObjectName& object) { return in_trash(head, object); });
   return trashed ? Verdict::collected : Verdict::put;
@@ -137,8 +138,17 @@ Head create(const Name& name, store::CompareAndSwap compare_and_swap, std::uint6
 
 Head with_generation(const Seen& seen, const Proposal& proposal) {
   Head head = rewritten(seen);
-  head.generations.insert(head.generations.begin(), proposal.generation);
+  std::erase_if(head.aside, &Generation::failed);
+  const bool failed = proposal.place == Place::aside;
+  std::vector<Generation>& place = failed ? head.aside : head.generations;
+  place.insert(place.begin(), proposal.generation)->failed = failed;
   mark_bad(head, proposal.damaged);
+  return tidied(seen.head, std::move(head));
+}
+
+Head without_failed(const Seen& seen) {
+  Head head = rewritten(seen);
+  std::erase_if(head.aside, &Generation::failed);
   return tidied(seen.head, std::move(head));
 }
 

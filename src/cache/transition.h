@@ -36,6 +36,9 @@ struct Seen {
   store::StoreTime now{};      // when it was read
 };
 
+// Where a save puts its generation: on top of those in force, or aside, as what a failed build left.
+enum class Place { in_force, aside };
+
 // What a save wants to commit.
 struct Proposal {
   Generation generation;
@@ -43,6 +46,7 @@ struct Proposal {
   std::string base;                 // id of the generation that this one builds on; "" for none
   std::string cut;                  // of the HEAD that open_head() returned
   std::vector<ObjectName> damaged;  // what the restore or the save found missing or damaged
+  Place place = Place::in_force;
 };
 
 enum class Verdict {
@@ -69,8 +73,12 @@ Verdict decide(const Seen& seen, const Proposal& proposal, store::StoreTime bega
 // An empty HEAD with a fresh epoch. Of a HEAD that was there before, `previous` is its serial.
 Head create(const Name& name, store::CompareAndSwap compare_and_swap, std::uint64_t previous = 0);
 
-// The generation on top; what falls off the end goes to the trash.
+// The generation at its place. On top of those in force: what falls off the end goes to the trash, and so does what a
+// failed build left before. Aside: in the stead of what another failed build left; what is in force stays so.
 Head with_generation(const Seen& seen, const Proposal& proposal);
+
+// What a failed build left goes to the trash.
+Head without_failed(const Seen& seen);
 
 Head purged(const Seen& seen);
 

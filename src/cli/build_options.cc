@@ -23,8 +23,11 @@ void add_build_input(CLI::App& command, Options& options, BuildFlags& flags) {
   const Choices<build::CacheMode> modes = {{"on", build::CacheMode::on},
                                            {"off", build::CacheMode::off},
                                            {"read-only", build::CacheMode::read_only},
-                                           {"refresh", build::CacheMode::refresh}};
-  options.choice("--cache", flags.options.cache, modes, "What to do with the cache (refresh: start empty, save)");
+                                            {"refresh", build::CacheMode::refresh},
+                                            {"auto", build::CacheMode::automatic}};
+  options.choice(
+      "--cache", flags.options.cache, modes,
+      "What to do with the cache (refresh: start empty, save; auto: on, unless it costs more than it saves)");
   options
       .list("--cache-from", flags.options.seeds,
             "App, or key, whose cache to start from while the app has none of its own")
@@ -66,6 +69,7 @@ int run_build(BuildFlags& flags, const Session& session) {
   options.store_url = flags.store.url;
   options.store_options = flags.store.options();
   options.publish = flags.no_publish ? build::Publish::no : build::Publish::yes;
+  if (flags.cache_from_failed) options.cache_from = cache::From::failed_first;
   options.host_environment = session.environment;
   apply(flags.sandbox, options);
   const bool stdout_is_taken = options.slug_to == "-" || options.report_to == "-";

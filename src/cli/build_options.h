@@ -17,6 +17,7 @@ struct BuildFlags {
   std::string installed;
   build::LogFormat format = build::LogFormat::text;
   bool no_publish = false;
+  bool cache_from_failed = false;
 };
 
 // SOURCE, the app, and what it is built with: buildpacks, store, cache, config vars, stack, sandbox.
@@ -24,6 +25,9 @@ void add_build_input(CLI::App& command, Options& options, BuildFlags& flags);
 
 // How long the whole, a restore and a save may take.
 void add_time_limits(Options& options, BuildFlags& flags);
+
+// What is done where the cache may be to blame, when it is saved, and what becomes of a failed build's.
+void add_cache_care(Options& options, BuildFlags& flags);
 
 // --report and --log-format.
 void add_build_output(Options& options, BuildFlags& flags);

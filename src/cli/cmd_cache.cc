@@ -172,7 +172,7 @@ int restore(const CacheFlags& flags, const Session& session) {
   const cache::Replace replace = flags.replace ? cache::Replace::yes : cache::Replace::no;
   const Result<void> room = cache::make_room(flags.directory, index, replace);
   if (!room) return refuse(room.error(), session);
-  const cache::RestoreOptions options{.owner = {}, .threads = 0, .seeds = flags.fallbacks};
+  const cache::RestoreOptions options{.owner = {}, .threads = 0, .seeds = flags.fallbacks, .from = cache::From::in_force};
   const auto work = [name = flags.name(), directory = flags.directory, index, options](store::ObjectStore& store,
                                                                                        const std::stop_token& stop) {
     return cache::restore(store, name, directory, index, options, stop);
@@ -191,7 +191,8 @@ int save(const CacheFlags& flags, const Session& session) {
   const cache::SaveOptions options{.threads = 0,
                                    .compression_level = static_cast<int>(flags.compression_level),
                                    .max_bytes = flags.max_size,
-                                   .exclude = util::IgnoreRules(build::cache_exclusions(flags.exclude, {}))};
+                                   .exclude = util::IgnoreRules(build::cache_exclusions(flags.exclude, {})),
+                                   .as = cache::SaveAs::newest};
   const auto work = [name = flags.name(), directory = flags.directory, options](store::ObjectStore& store,
                                                                                 const std::stop_token& stop) {
     return cache::save(store, name, directory, cache::index_path(directory), options, stop);
@@ -257,6 +258,7 @@ void define_cache(CLI::App& root, Invocation& invocation) {
   define_cache_diff(*command, invocation);
   define_cache_cat(*command, invocation);
   define_cache_archive(*command, invocation);
+  define_cache_stats(*command, invocation);
   define_cache_verify(*command, invocation);
   define_cache_rollback(*command, invocation);
   define_cache_pins(*command, invocation);

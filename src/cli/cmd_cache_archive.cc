@@ -136,7 +136,8 @@ int run_import(const ImportFlags& flags, const Session& session) {
   const cache::SaveOptions options{.threads = 0,
                                     .compression_level = static_cast<int>(flags.compression_level),
                                     .max_bytes = 0,
-                                    .exclude = {}};
+                                    .exclude = {},
+                                    .as = cache::SaveAs::newest};
   const Result<build::Imported> imported =
       build::import_cache(*opened->store, name, *archive, flags.temporary, options, session.signals.token());
   if (imported) return conclude(flags, name, *imported, session);

@@ -29,6 +29,7 @@ void define_test(CLI::App& root, Invocation& invocation) {
   auto options = std::make_shared<Options>(*command, invocation.environment);
   add_build_input(*command, *options, *flags);
   add_time_limits(*options, *flags);
+  add_cache_care(*options, *flags);
   add_build_output(*options, *flags);
   command->final_callback([&invocation, flags, options] {
     invocation.check = [&invocation, flags, options] {

@@ -56,6 +56,8 @@ void define_cache_purge(CLI::App& cache, Invocation& invocation);
 void define_cache_rollback(CLI::App& cache, Invocation& invocation);
 void define_cache_show(CLI::App& cache, Invocation& invocation);
 void define_cache_verify(CLI::App& cache, Invocation& invocation);
+void define_cache_stats(CLI::App& cache, Invocation& invocation);
 void define_store(CLI::App& root, Invocation& invocation);
+void define_finish_save(CLI::App& root, Invocation& invocation);
 
 }  // namespace hearth::cli

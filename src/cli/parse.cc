@@ -113,6 +113,7 @@ void define(CLI::App& root, Invocation& invocation) {
   define_run(root, invocation);
   define_cache(root, invocation);
   define_store(root, invocation);
+  define_finish_save(root, invocation);
 }
 
 }  // namespace

@@ -68,6 +68,8 @@ class Child {
   int wait();
   // Nothing happens where it has ended.
   void signal(int number) const;
+  // Leaves it to itself: neither killed nor waited for. Its pid.
+  pid_t release() { return std::exchange(pid_, -1); }
 
  private:
   pid_t pid_;

@@ -92,6 +92,11 @@ class FileLock {
   // Creates the file if it is absent. Never waits: a held lock is ErrorKind::conflict.
   static Result<FileLock> try_acquire(const std::filesystem::path& path);
 
+  // Hands the lock on, to another process too: it is held as long as a copy of the descriptor is open somewhere.
+  Fd release() { return std::move(fd_); }
+  // Takes over what release() gave.
+  static FileLock adopt(Fd fd) { return FileLock(std::move(fd)); }
+
  private:
   explicit FileLock(Fd fd) : fd_(std::move(fd)) {}
   Fd fd_;

@@ -96,7 +96,8 @@ inline Surroundings fake_surroundings(store::ObjectStore& store, const Script& s
           },
           .open_sandbox = [script](std::optional<sandbox::Level>, const sandbox::Config&)
               -> Result<std::unique_ptr<sandbox::Sandbox>> { return std::make_unique<FakeSandbox>(script); },
-          .now = [now] { return now; }};
+          .now = [now] { return now; },
+          .start_saver = [](const SaverInput&) -> Result<void> { return fail(ErrorKind::io, "no saver in tests"); }};
 }
 
 }  // namespace hearth::build

@@ -3,104 +3,14 @@
 
 #include <nlohmann/json.hpp>
 
-#include "build/build.h"
 #include "build/builds.h"
-#include "fake_surroundings.h"
-#include "support/faulty_store.h"
-#include "util/file.h"
+#include "pipeline_fixture.h"
 
 namespace hearth::build {
 namespace {
 
-namespace fs = std::filesystem;
-using support::FaultyStore;
-using support::Verb;
 using testing::HasSubstr;
 using testing::Not;
-
-const auto kNow = std::chrono::sys_days{std::chrono::year{2026} / 1 / 31} + std::chrono::hours(12);
-
-class PipelineTest : public testing::Test {
- protected:
-  void SetUp() override {
-    for (const char* program : {"bin/detect", "bin/compile", "bin/release", "bin/report"}) {
-      fs::create_directories(temp_.path() / "packs/one/bin");
-      ASSERT_TRUE(util::write_file(temp_.path() / "packs/one" / program, "#!/bin/sh\n", 0755).has_value());
-    }
-    fs::create_directories(temp_.path() / "app");
-    ASSERT_TRUE(util::write_file(temp_.path() / "app/Procfile", "web: serve\n").has_value());
-    options_.app = "demo";
-    options_.source = temp_.path() / "app";
-    options_.installed = temp_.path() / "packs";
-    options_.work_root = temp_.path() / "work";
-    options_.store_url = "memory";
-  }
-
-  // Runs a build whose bin/compile is `compile`.
-  Report build(const Script& compile, std::stop_token stop = {}) {
-    const Script script = [&](const Call& call) -> sandbox::Exit {
-      calls_.push_back(call.program);
-      if (call.program == "detect") call.out("Demo\n");
-      if (call.program == "release") call.out(release_);
-      if (call.program == "report") call.out("version: 3\n");
-      return call.program == "compile" ? compile(call) : sandbox::Exit{};
-    };
-    log_.clear();
-    diagnostics_.clear();
-    Console console;
-    console.log = [&](std::string_view bytes) { log_ += bytes; };
-    console.diagnostics = [&](std::string_view line) { (diagnostics_ += line) += '\n'; };
-    const Report report = run(options_, console, fake_surroundings(faulty_, script, kNow), std::move(stop)).report;
-    EXPECT_EQ(store_hangs_, fs::exists(slot())) << "nothing may be left of a build that does not hang";
-    return report;
-  }
-
-  fs::path slot() const { return temp_.path() / "work/apps/demo/0"; }
-
-  void hang() {
-    store_hangs_ = true;
-    faulty_.hang();
-  }
-  // Lets go what hung, and waits until it has tidied up.
-  void resume() {
-    faulty_.resume();
-    store_hangs_ = false;
-    while (fs::exists(slot())) std::this_thread::yield();
-  }
-
-  static sandbox::Exit fill_cache(const Call& call) {
-    std::ignore = util::write_file(call.cache / "kept", "from an earlier build");
-    return {};
-  }
-  // Exit 0 where CACHE_DIR holds what fill_cache left.
-  static sandbox::Exit expect_cache(const Call& call) { return {.code = fs::exists(call.cache / "kept") ? 0 : 9}; }
-
-  std::string stored(const std::string& build, const std::string& file) {
-    const auto object = memory_.get(store::Key::parse("apps/demo/builds/" + build + "/" + file).value(), {}, {});
-    return object ? std::string(reinterpret_cast<const char*>(object->bytes.data()), object->bytes.size()) : "";
-  }
-
-  // The keys of the cache of demo, sorted.
-  std::vector<std::string> cache_objects() {
-    std::vector<std::string> keys;
-    const auto visit = [&](const store::ObjectInfo& info) -> Result<void> {
-      keys.push_back(info.key.text());
-      return {};
-    };
-    EXPECT_TRUE(memory_.list(store::Prefix::parse("apps/demo/cache/").value(), visit, {}));
-    return keys;
-  }
-
-  util::TempDir temp_ = std::move(util::TempDir::create(testing::TempDir(), "pipeline-").value());
-  store::MemoryStore memory_;
-  FaultyStore faulty_{memory_};
-  BuildOptions options_;
-  std::string release_;
-  std::string log_;
-  std::string diagnostics_;
-  std::vector<std::string> calls_;
-  bool store_hangs_ = false;
-};
 
 TEST_F(PipelineTest, BuildsAndPublishes) {
   release_ = "config_vars:\n  A: b\ndefault_process_types:\n  rake: r\n";
@@ -240,7 +150,7 @@ TEST_F(PipelineTest, ASaveWithoutProgressLeavesTheOldCache) {
   options_.save_deadline = std::chrono::hours(1);
   options_.stall_timeout = std::chrono::milliseconds(20);
   faulty_.before_each([&](const support::Operation& operation) {
-    const bool is_cache = !operation.key.contains("/builds/");
+    const bool is_cache = operation.key.contains("/cache/");
     if (operation.verb == Verb::put && is_cache) faulty_.stall();
     if (!is_cache) faulty_.resume();
   });

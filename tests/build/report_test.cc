@@ -59,6 +59,22 @@ TEST(Report, IsReadBack) {
   EXPECT_EQ(1000U, stored->slug_bytes);
 }
 
+TEST(Report, IsCompletedByASaveThatEndsLater) {
+  Report report = sample();
+  report.save = {};
+  report.save.outcome = "background";
+  report.phases.pop_back();
+  const CacheSaveReport save = sample().save;
+  const PhaseReport phase = sample().phases.back();
+  const auto completed = with_save(to_json(report), save, phase, {1, 1, 1, 1, 1, 1, 1, 1});
+  ASSERT_TRUE(completed.has_value()) << completed.error().message;
+  Report whole = sample();
+  whole.store = {2, 3, 4, 5, 6, 7, 8, 9};
+  EXPECT_EQ(to_json(whole), *completed);
+  EXPECT_EQ(ErrorKind::corrupt, with_save("{}", save, phase, {}).error().kind);
+  EXPECT_EQ(ErrorKind::corrupt, with_save("", save, phase, {}).error().kind);
+}
+
 TEST(Report, IsNotReadWhereItIsDamaged) {
   const std::string json = to_json(sample());
   for (std::size_t length = 0; length + 2 < json.size(); ++length) {

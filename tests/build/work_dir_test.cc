@@ -51,6 +51,22 @@ TEST_F(WorkDirTest, CannotLeaveTheRoot) {
   EXPECT_THAT(work->build().native(), testing::StartsWith(fs::canonical(root()).native() + "/apps/"));
 }
 
+TEST_F(WorkDirTest, IsHeldByWhoeverHasItsLock) {
+  auto work = WorkDir::open(root(), "demo");
+  ASSERT_TRUE(work.has_value());
+  const fs::path path = work->tmp().parent_path();
+  WorkDir::Held held = work->release();
+  EXPECT_EQ(path, held.path);
+  EXPECT_NE(path, WorkDir::open(root(), "demo").value().tmp().parent_path()) << "it is not free";
+  remove_abandoned(root());
+  EXPECT_TRUE(fs::exists(path));
+  {
+    const WorkDir adopted = WorkDir::adopt(std::move(held));
+  }
+  EXPECT_FALSE(fs::exists(path));
+  EXPECT_EQ(path, WorkDir::open(root(), "demo").value().tmp().parent_path());
+}
+
 TEST_F(WorkDirTest, LeavesNothingOfAKilledBuild) {
   const pid_t child = ::fork();
   if (child == 0) {

@@ -42,6 +42,22 @@ TEST(Head, OfAPurgeOfAPathOnlyTheLastIsKnown) {
   EXPECT_FALSE(decode_head(resealed(encode_head(head), "\"cut\":\"cccc", "\"cut\":7,\"x\":\"cccc")));
 }
 
+TEST(Head, KnowsWhatAFailedBuildLeft) {
+  Head head = sample::head();
+  EXPECT_EQ(failed_generation(head), nullptr);
+  EXPECT_THAT(encode_head(head), testing::Not(HasSubstr("failed")));
+  head.aside.push_back(sample::generation('7'));
+  head.aside.back().failed = true;
+  const auto decoded = decode_head(encode_head(head));
+  ASSERT_TRUE(decoded) << decoded.error().message;
+  EXPECT_EQ(*decoded, head);
+  ASSERT_NE(failed_generation(*decoded), nullptr);
+  EXPECT_EQ(failed_generation(*decoded)->id, sample::id('7'));
+  EXPECT_EQ(find_base(*decoded, sample::id('7')), failed_generation(*decoded));
+  EXPECT_EQ(find_base(*decoded, head.aside.front().id), nullptr);
+  EXPECT_FALSE(decode_head(resealed(encode_head(head), "\"failed\":true", "\"failed\":1")));
+}
+
 TEST(Head, RefusesDamage) {
   const std::string text = encode_head(sample::head());
   const auto decode = [](std::span<const std::byte> bytes) { return decode_head(as_text(bytes)); };

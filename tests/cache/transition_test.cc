@@ -95,6 +95,51 @@ TEST(Transition, AsideKeepsThree) {
   EXPECT_THAT(head.trash, Contains(Trashed{pack_of('3'), std::nullopt}));
 }
 
+// A HEAD with two generations in force and what a failed build left.
+Seen with_failed() {
+  Seen before = seen("cb");
+  Proposal proposal = sample::proposal(sample::generation('f'), sample::id('c'));
+  proposal.place = Place::aside;
+  before.head = with_generation(before, proposal);
+  return before;
+}
+
+TEST(Transition, AFailedBuildsGenerationGoesAsideAndNothingElseChanges) {
+  const Seen now = with_failed();
+  EXPECT_EQ(ids(now.head.generations), "cb");
+  EXPECT_EQ(ids(now.head.aside), "f");
+  EXPECT_TRUE(now.head.aside.front().failed);
+  EXPECT_EQ(failed_generation(now.head), &now.head.aside.front());
+  EXPECT_THAT(now.head.trash, IsEmpty());
+}
+
+TEST(Transition, AFailedBuildsGenerationIsOneAndTakesNobodysPlace) {
+  Seen now = with_failed();
+  for (const char digit : {'1', '2', '3'}) now.head.aside.push_back(sample::generation(digit));
+  Proposal proposal = sample::proposal(sample::generation('9'));
+  proposal.place = Place::aside;
+  const Head head = with_generation(now, proposal);
+  EXPECT_EQ(ids(head.aside), "9123");
+  EXPECT_THAT(head.trash, Contains(Trashed{pack_of('f'), std::nullopt}));
+}
+
+TEST(Transition, ASuccessDropsWhatAFailedBuildLeft) {
+  const Head head = with_generation(with_failed(), sample::proposal(sample::generation('d'), sample::id('f')));
+  EXPECT_EQ(ids(head.generations), "dcb");
+  EXPECT_FALSE(head.generations.front().failed);
+  EXPECT_THAT(head.aside, IsEmpty());
+  EXPECT_THAT(head.trash, Contains(Trashed{pack_of('f'), std::nullopt}));
+  EXPECT_THAT(without_failed(with_failed()).aside, IsEmpty());
+}
+
+TEST(Transition, WhatASuccessTakesOverFromAFailedBuildStays) {
+  const Seen before = with_failed();
+  const Generation delta = sample::delta_on(before.head.aside.front(), 'd');
+  const Head head = with_generation(before, sample::proposal(delta, sample::id('f')));
+  EXPECT_THAT(head.aside, IsEmpty());
+  EXPECT_THAT(head.trash, IsEmpty());
+}
+
 TEST(Transition, PurgeLeavesNothing) {
   Seen before = seen("cba");
   before.head.trash = {{pack_of('9'), std::nullopt}};
@@ -175,6 +220,21 @@ TEST(Decide, DropsWhatCannotBeCommittedAnyMore) {
   Seen trashed = seen("cba");
   trashed.head.trash = {{pack_of('d'), kNow}};
   EXPECT_EQ(decide(trashed, proposal, kNow), Verdict::collected);
+}
+
+TEST(Decide, WhatAFailedBuildLeftIsABaseAndWhatWasRolledBackIsNone) {
+  const Proposal proposal = sample::proposal(sample::generation('d'), sample::id('f'));
+  Seen now = with_failed();
+  EXPECT_EQ(decide(now, proposal, kNow), Verdict::put);
+  EXPECT_EQ(decide(later(without_failed(now), {}), proposal, kNow), Verdict::base_gone);
+  now.head.aside.front().failed = false;
+  EXPECT_EQ(decide(now, proposal, kNow), Verdict::base_gone);
+}
+
+TEST(Decide, IsDoneWhereItIsAsideAlready) {
+  Proposal proposal = sample::proposal(sample::generation('f'), sample::id('c'));
+  proposal.place = Place::aside;
+  EXPECT_EQ(decide(with_failed(), proposal, kNow), Verdict::done);
 }
 
 TEST(Decide, IsDoneWhenALaterOneBuildsOnIt) {

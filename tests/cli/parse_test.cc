@@ -11,6 +11,7 @@ namespace hearth::cli {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 // What the parser answers to a line that it must not run.
 std::string refusal(const std::vector<std::string>& words, const Environment& environment = {}) {
@@ -170,6 +171,32 @@ TEST(Options, ListsTakeOneValueAFlagAndLinesOfTheirVariable) {
 
 TEST(Options, VariablesAreNamedAfterTheirFlags) {
   EXPECT_EQ(variable_of("--build-timeout"), "HEARTH_BUILD_TIMEOUT");
+}
+
+TEST(Parse, TheCacheIsCaredFor) {
+  const std::vector<std::string> line = {"build", ".", "--app", "blog"};
+  for (const std::vector<std::string>& words :
+       std::vector<std::vector<std::string>>{{"--retry-cold", "always"},
+                                             {"--save", "background"},
+                                             {"--save-on-failure", "quarantine"},
+                                             {"--cache-from-failed"},
+                                             {"--cache", "auto"}}) {
+    std::vector<std::string> whole = line;
+    whole.insert(whole.end(), words.begin(), words.end());
+    EXPECT_TRUE(parse(whole, {}).run) << words.front();
+    whole.front() = "test";
+    EXPECT_TRUE(parse(whole, {}).run) << words.front();
+  }
+  EXPECT_THAT(refusal({"build", ".", "--app", "blog", "--save", "never"}), HasSubstr("wait|background"));
+  EXPECT_TRUE(parse({"cache", "stats", "blog"}, {}).run);
+  EXPECT_TRUE(parse({"cache", "stats", "--all", "--format", "json"}, {}).run);
+  EXPECT_THAT(refusal({"cache", "stats"}), HasSubstr("needs an APP, or --all"));
+  EXPECT_THAT(parse({"cache", "stats", "--help"}, {}).text, HasSubstr("Examples:"));
+}
+
+TEST(Parse, WhatASaverIsStartedWithIsNoCommandForPeople) {
+  EXPECT_TRUE(parse({"finish-save", "3", "4"}, {}).run);
+  EXPECT_THAT(parse({"--help"}, {}).text, Not(HasSubstr("finish-save")));
 }
 
 }  // namespace

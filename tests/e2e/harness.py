@@ -222,6 +222,8 @@ class EndToEnd(unittest.TestCase):
             "XDG_DATA_HOME": str(self.root / "data"),
             "XDG_CACHE_HOME": str(self.root / "cache-home"),
             "HEARTH_WORK": str(self.work),
+            # A check that fails is to fail its test, and not to be tried again without a cache.
+            "HEARTH_RETRY_COLD": "never",
         }
         values.update(more)
         return {name: value for name, value in values.items() if value is not None}

@@ -79,10 +79,11 @@ class Settings(EndToEnd):
         self.assertEqual(set(report), {"version", "app", "build", "stack", "arch", "sandbox", "outcome", "error",
                                        "buildpacks", "processes", "phases", "slug", "cache", "store"})
         self.assertEqual(set(report["slug"]), {"bytes", "files", "sha256", "key"})
+        self.assertEqual(set(report["cache"]), {"mode", "why", "deleted_objects", "restore", "save", "retry"})
         self.assertEqual(set(report["cache"]["restore"]), {"outcome", "generation", "seed", "entries", "bytes", "fetched_bytes"})
         self.assertEqual(set(report["cache"]["save"]), {"outcome", "generation", "entries", "bytes", "read_bytes",
-                                                        "uploaded_bytes", "uploaded_objects", "added", "changed", "removed", "left_out"})
-        self.assertEqual(set(report["cache"]), {"mode", "why", "deleted_objects", "restore", "save"})
+                                                        "uploaded_bytes", "uploaded_objects", "added", "changed", "removed",
+                                                       "trimmed_files", "trimmed_bytes", "left_out"})
         self.assertEqual(set(report["store"]), {"requests", "bytes_in", "bytes_out", "retries"})
         self.assertEqual(set(report["store"]["requests"]), {"get", "put", "list", "stat", "remove"})
         names = [phase["name"] for phase in report["phases"]]
