@@ -15,6 +15,7 @@
 #include "build/log.h"
 #include "build/report.h"
 #include "build/ssh_agent.h"
+#include "build/stored_builds.h"
 #include "build/surroundings.h"
 #include "build/transfer.h"
 #include "build/work_dir.h"
@@ -76,6 +77,8 @@ class Pipeline {
   Step test();
 
   // pipeline_end.cc
+  void start_removal();
+  void end_removal();
   void save_cache();
   bool make_cache_readable();
   void finish();
@@ -92,6 +95,8 @@ class Pipeline {
   bool cache_is_restored() const;
   bool cache_is_saved() const;
   std::string keep_slug();
+  std::shared_ptr<void> show(std::string_view what, std::function<util::ProgressReading()> read) const;
+  std::shared_ptr<void> show(std::string_view what, std::shared_ptr<const util::Progress> progress) const;
 
   const BuildOptions& options_;
   const Console& console_;
@@ -115,6 +120,10 @@ class Pipeline {
   std::unique_ptr<sandbox::Sandbox> online_;  // for fetches; null where sandbox_ serves them
   std::optional<SshAgent> agent_;
   std::unique_ptr<ReportingTransfer<cache::RestoreReport>> restore_;
+  const std::shared_ptr<util::Progress> restore_progress_ = std::make_shared<util::Progress>();
+  // Of builds that --keep-builds does not keep; null where none is under way.
+  std::unique_ptr<Transfer> removal_;
+  std::shared_ptr<Result<BuildRemoval>> removed_;
 
   std::string source_version_;
   buildpack::TestSettings test_settings_;

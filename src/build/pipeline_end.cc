@@ -19,6 +19,9 @@ namespace {
 constexpr std::chrono::seconds kRecordsLimit(30);
 constexpr std::chrono::seconds kRecordsLimitWhenInterrupted(2);
 
+// From the publish on, most of it beside the save.
+constexpr std::chrono::seconds kRemovalLimit(5);
+
 std::string description(const CacheSaveReport& save) {
   return fmt::format("{} entries, {}; {} added, {} changed, {} removed; {} uploaded in {} objects", save.entries,
                      util::human_size(save.bytes), save.added, save.changed, save.removed,
@@ -74,6 +77,38 @@ bool Pipeline::make_cache_readable() {
   return ::mkdir(work_->cache().c_str(), 0755) == 0;
 }
 
+std::shared_ptr<void> Pipeline::show(std::string_view what, std::function<util::ProgressReading()> read) const {
+  return console_.progress ? console_.progress(what, std::move(read)) : nullptr;
+}
+
+std::shared_ptr<void> Pipeline::show(std::string_view what, std::shared_ptr<const util::Progress> progress) const {
+  return show(what, [progress = std::move(progress)] { return progress->read(); });
+}
+
+// Beside the save. Nothing that comes of it is this build's concern.
+void Pipeline::start_removal() {
+  if (options_.keep_builds == 0) return;
+  removed_ = std::make_shared<Result<BuildRemoval>>(fail(ErrorKind::cancelled, "it took too long"));
+  const auto work = [removed = removed_, app = options_.app, own = report_.build, keep = options_.keep_builds](
+                        store::ObjectStore& store, const std::stop_token& stop) {
+    *removed = keep_newest(store, app, keep, own, stop);
+  };
+  removal_ = std::make_unique<Transfer>(store_, meter_, TransferLimits{kRemovalLimit, kRemovalLimit}, work, stop_);
+}
+
+void Pipeline::end_removal() {
+  if (!removal_) return;
+  // What hangs in the store still writes its result.
+  const bool ended = removal_->wait();
+  if (!ended || !*removed_) {
+    log_.note(fmt::format("older builds were not removed: {}", ended ? removed_->error().message : "it took too long"));
+  } else if (!(*removed_)->builds.empty()) {
+    log_.note(fmt::format("removed {} older builds (--keep-builds {}), {}", (*removed_)->builds.size(),
+                          options_.keep_builds, util::human_size((*removed_)->bytes)));
+  }
+  removal_.reset();
+}
+
 void Pipeline::save_cache() {
   if (cache_ == CacheMode::off || cache_ == CacheMode::read_only) {
     report_.save.outcome = "off";
@@ -89,13 +124,16 @@ void Pipeline::save_cache() {
   cache::SaveReport saved;
   std::string lateness;
   if (make_cache_readable()) {
-    const cache::SaveOptions options{.threads = 0, .compression_level = static_cast<int>(options_.compression_level)};
+    const cache::SaveOptions options{.threads = 0,
+                                     .compression_level = static_cast<int>(options_.compression_level),
+                                     .progress = std::make_shared<util::Progress>()};
     const auto work = [work_dir = work_, name = cache_name(), options](store::ObjectStore& store,
                                                                        const std::stop_token& stop) {
       return cache::save(store, name, work_dir->cache(), work_dir->own() / "index", options, stop);
     };
     ReportingTransfer<cache::SaveReport> save(store_, meter_, {options_.save_deadline, options_.stall_timeout}, work,
                                               stop_);
+    const std::shared_ptr<void> shown = show("saving the cache", options.progress);
     saved = save.wait();
     lateness = stop_.stop_requested() ? "was interrupted" : save.transfer().lateness();
   }
@@ -123,6 +161,7 @@ void Pipeline::save_cache() {
 
 void Pipeline::finish() {
   log_.end_output();
+  end_removal();
   if (report_.failure) tell_failure();
   name_failed_build();
   log_.note(fmt::format("restore: {}, generation {}, {} entries, {} bytes, {} fetched", report_.restore.outcome,

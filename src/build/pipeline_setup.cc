@@ -190,10 +190,10 @@ void Pipeline::start_restore() {
   if (!store_ && (cache_ == CacheMode::on || cache_ == CacheMode::read_only)) report_.restore.outcome = "unavailable";
   if (!cache_is_restored()) return;
   report_.restore.outcome = "late";  // until it was waited for: a build may fail before
-  const auto work = [work_dir = work_, name = cache_name(), owner = sandbox_->owner()](store::ObjectStore& store,
-                                                                                       const std::stop_token& stop) {
-    return cache::restore(store, name, work_dir->own() / "restored", work_dir->own() / "index",
-                          {.owner = owner, .threads = 0}, stop);
+  const cache::RestoreOptions options{.owner = sandbox_->owner(), .threads = 0, .progress = restore_progress_};
+  const auto work = [work_dir = work_, name = cache_name(), options](store::ObjectStore& store,
+                                                                     const std::stop_token& stop) {
+    return cache::restore(store, name, work_dir->own() / "restored", work_dir->own() / "index", options, stop);
   };
   restore_ = std::make_unique<ReportingTransfer<cache::RestoreReport>>(
       store_, meter_, TransferLimits{options_.restore_deadline, options_.stall_timeout}, work, deadline_.token());

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -15,6 +16,7 @@
 #include "cache/compression.h"
 #include "store/object_store.h"
 #include "util/error.h"
+#include "util/progress.h"
 
 namespace hearth::cache {
 
@@ -30,6 +32,7 @@ struct Name {
 struct RestoreOptions {
   std::optional<uid_t> owner;  // uid and gid of everything created; absent: ours
   unsigned threads = 0;        // 0: one per core
+  std::shared_ptr<util::Progress> progress = nullptr;  // of what is fetched and unpacked, as it is stored; may be null
 };
 
 enum class RestoreOutcome { hit, fallback, miss, damaged, unavailable, late };
@@ -50,6 +53,7 @@ std::string_view name(SaveOutcome outcome);
 struct SaveOptions {
   unsigned threads = 0;
   int compression_level = kDefaultCompressionLevel;  // zstd's
+  std::shared_ptr<util::Progress> progress = nullptr;  // of the contents that are read; may be null
 };
 
 struct SaveReport {

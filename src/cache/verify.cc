@@ -32,8 +32,9 @@ struct PackState {
 
 class Verifier {
  public:
-  Verifier(store::ObjectStore& store, const Layout& layout, unsigned threads, const std::stop_token& stop)
-      : store_(store), layout_(layout), threads_(core_count(threads)), stop_(stop) {}
+  Verifier(store::ObjectStore& store, const Layout& layout, unsigned threads, const std::stop_token& stop,
+           util::Progress* progress)
+      : store_(store), layout_(layout), threads_(core_count(threads)), stop_(stop), progress_(progress) {}
 
   VerifyReport run() {
     const Result<void> looked = look();
@@ -72,6 +73,7 @@ class Verifier {
     for (const Generation& generation : generations) {
       for (const PackName& pack : generation.packs) packs_.try_emplace(pack);
     }
+    begin_progress();
     std::mutex mutex;
     auto next = packs_.begin();
     return in_parallel(threads_, stop_, [&](const std::stop_token& token) -> Result<void> {
@@ -81,8 +83,16 @@ class Verifier {
         auto& [pack, state] = *next++;
         lock.unlock();
         TRY(look_at(pack, state, token));
+        if (progress_ != nullptr) progress_->add(pack.bytes);
       }
     });
+  }
+
+  void begin_progress() const {
+    if (progress_ == nullptr) return;
+    std::uint64_t total = 0;
+    for (const auto& [pack, state] : packs_) total += pack.bytes;
+    progress_->begin(total);
   }
 
   Result<void> look_at(const PackName& pack, PackState& state, const std::stop_token& stop) {
@@ -203,6 +213,7 @@ class Verifier {
   const Layout& layout_;
   const unsigned threads_;
   const std::stop_token& stop_;
+  util::Progress* const progress_;
   bool absent_ = false;
   Head head_;
   std::map<PackName, PackState> packs_;         // the map itself is complete before the threads start
@@ -228,9 +239,10 @@ std::string_view name(VerifyOutcome outcome) {
   return "unavailable";
 }
 
-VerifyReport verify(store::ObjectStore& store, const Name& name, unsigned threads, const std::stop_token& stop) {
+VerifyReport verify(store::ObjectStore& store, const Name& name, unsigned threads, const std::stop_token& stop,
+                    util::Progress* progress) {
   const Result<Layout> layout = Layout::of(name);
-  if (layout) return Verifier(store, *layout, threads, stop).run();
+  if (layout) return Verifier(store, *layout, threads, stop, progress).run();
   VerifyReport report;
   report.error = layout.error();
   return report;

@@ -7,6 +7,7 @@
 #include "cli/cache_target.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"
+#include "cli/screen.h"
 #include "cli/shared_options.h"
 #include "util/machine.h"
 #include "util/text.h"
@@ -35,6 +36,7 @@ struct CacheFlags {
   bool strict = false;
   bool replace = false;                                                       // of restore only
   std::uint32_t compression_level = build::BuildOptions().compression_level;  // of save only
+  std::shared_ptr<util::Progress> progress = std::make_shared<util::Progress>();
 
   cache::Name name() const { return {app, stack, util::architecture()}; }
 };
@@ -102,15 +104,18 @@ int conclude(const CacheFlags& flags, const cache::SaveReport& report, const bui
 
 // The part that both verbs share: the store, and the limits.
 template <class Report>
-int with_store(const CacheFlags& flags, const Session& session,
+int with_store(const CacheFlags& flags, const Session& session, std::string_view what,
                std::function<Report(store::ObjectStore&, const std::stop_token&)> work) {
   Result<store::OpenStore> opened = open_store(flags.store);
   if (!opened && opened.error().kind == ErrorKind::invalid) return refuse(opened.error(), session);
   if (!opened) return fall_short(flags, static_cast<int>(ExitCode::store), opened.error().message);
+  std::shared_ptr<void> shown = Screen::of(session.environment)->show(what, flags.progress);
   build::ReportingTransfer<Report> transfer(std::move(opened->store), opened->meter,
                                             {flags.deadline, flags.stall_timeout}, std::move(work),
                                             session.signals.token());
-  return conclude(flags, transfer.wait(), transfer.transfer(), session);
+  const Report report = transfer.wait();
+  shown.reset();
+  return conclude(flags, report, transfer.transfer(), session);
 }
 
 int restore(const CacheFlags& flags, const Session& session) {
@@ -118,11 +123,12 @@ int restore(const CacheFlags& flags, const Session& session) {
   const cache::Replace replace = flags.replace ? cache::Replace::yes : cache::Replace::no;
   const Result<void> room = cache::make_room(flags.directory, index, replace);
   if (!room) return refuse(room.error(), session);
-  const auto work = [name = flags.name(), directory = flags.directory, index](store::ObjectStore& store,
-                                                                              const std::stop_token& stop) {
-    return cache::restore(store, name, directory, index, {}, stop);
+  const cache::RestoreOptions options{.owner = std::nullopt, .threads = 0, .progress = flags.progress};
+  const auto work = [name = flags.name(), directory = flags.directory, index, options](store::ObjectStore& store,
+                                                                                       const std::stop_token& stop) {
+    return cache::restore(store, name, directory, index, options, stop);
   };
-  return with_store<cache::RestoreReport>(flags, session, work);
+  return with_store<cache::RestoreReport>(flags, session, "restoring the cache", work);
 }
 
 int save(const CacheFlags& flags, const Session& session) {
@@ -131,12 +137,14 @@ int save(const CacheFlags& flags, const Session& session) {
     complain(fmt::format("{} is no directory; nothing was saved", flags.directory));
     return static_cast<int>(ExitCode::usage);
   }
-  const cache::SaveOptions options{.threads = 0, .compression_level = static_cast<int>(flags.compression_level)};
+  const cache::SaveOptions options{.threads = 0,
+                                   .compression_level = static_cast<int>(flags.compression_level),
+                                   .progress = flags.progress};
   const auto work = [name = flags.name(), directory = flags.directory, options](store::ObjectStore& store,
                                                                                 const std::stop_token& stop) {
     return cache::save(store, name, directory, cache::index_path(directory), options, stop);
   };
-  return with_store<cache::SaveReport>(flags, session, work);
+  return with_store<cache::SaveReport>(flags, session, "saving the cache", work);
 }
 
 void define_verb(CLI::App& command, Invocation& invocation, const std::shared_ptr<CacheFlags>& flags,
