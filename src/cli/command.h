@@ -45,6 +45,10 @@ void define_test(CLI::App& root, Invocation& invocation);
 void define_run(CLI::App& root, Invocation& invocation);
 void define_cache(CLI::App& root, Invocation& invocation);
 void define_cache_verify(CLI::App& cache, Invocation& invocation);
+void define_builds(CLI::App& root, Invocation& invocation);
+void define_doctor(CLI::App& root, Invocation& invocation);
+void define_completion(CLI::App& root, Invocation& invocation);
+void define_man(CLI::App& root, Invocation& invocation);
 void define_store(CLI::App& root, Invocation& invocation);
 
 }  // namespace hearth::cli
