@@ -66,6 +66,7 @@ void define_run(CLI::App& root, Invocation& invocation) {
       options->finish();
       if (flags->options.target.empty())
         throw UsageError("run needs an APP or a slug file, for example: hearth run blog");
+      if (flags->options.target.ends_with('@')) throw UsageError("run APP@BUILD needs the name of a BUILD");
       flags->options.arguments = invocation.behind_dashes;
       invocation.run = [flags](const Session& session) { return execute(*flags, session); };
     };
