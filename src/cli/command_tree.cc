@@ -27,6 +27,12 @@ void classify(OptionEntry& entry) {
   if (has("PATH") || has("FILE")) entry.value = OptionEntry::Value::path;
 }
 
+// Without what its validators add: "NUMBER:INT in [1 - 65535]".
+std::string type_of(const CLI::Option& option) {
+  const std::string type = option.get_type_name();
+  return type.substr(0, type.find(':'));
+}
+
 OptionEntry entry_of(const CLI::Option& option) {
   OptionEntry entry;
   if (!option.get_lnames().empty()) entry.flag = "--" + option.get_lnames().front();
@@ -36,7 +42,7 @@ OptionEntry entry_of(const CLI::Option& option) {
   entry.default_value = option.get_default_str();
   if (option.get_positional()) {
     entry.flag = option.get_name(true);
-    entry.type = option.get_type_name();
+    entry.type = type_of(option);
     classify(entry);
     // Without a list of words its own name says what it is.
     if (entry.value != OptionEntry::Value::words) {
@@ -45,7 +51,7 @@ OptionEntry entry_of(const CLI::Option& option) {
     }
     if (entry.flag == "SOURCE" || entry.flag == "TARGET") entry.value = OptionEntry::Value::path;
   } else if (option.get_items_expected_max() > 0) {
-    entry.type = option.get_type_name();
+    entry.type = type_of(option);
     classify(entry);
   }
   return entry;

@@ -69,6 +69,7 @@ util::ProgressReading Pace::reading() const {
 
 std::string progress_words(std::string_view what, const Pace& pace) {
   const util::ProgressReading now = pace.reading();
+  if (now.total == 0 && now.done == 0) return fmt::format("{}...", what);
   if (now.total == 0) return fmt::format("{}: {}{}", what, util::human_size(now.done), speed(pace));
   return fmt::format("{}: {}% ({} of {}){}", what, percent(now), util::human_size(now.done),
                      util::human_size(now.total), speed(pace));

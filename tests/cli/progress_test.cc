@@ -90,6 +90,7 @@ Pace half_done() {
 
 TEST(ProgressText, TellsShareAmountRateAndTime) {
   EXPECT_EQ(progress_words("saving", half_done()), "saving: 50% (50 MB of 100 MB), 10 MB/s, 5 s left");
+  EXPECT_EQ(progress_words("reading", Pace()), "reading...");
   Pace endless;
   endless.take(at(seconds(0)), {.done = 0, .total = 0});
   endless.take(at(seconds(5)), {.done = 50 * kMegabyte, .total = 0});

@@ -106,7 +106,7 @@ class Progress(EndToEnd):
         self.assertTrue(told, str(outcome))
         self.assertLessEqual(len(told), outcome.seconds / 5 + 1)
         for line in told:
-            self.assertRegex(line, r"^hearth: saving the cache: \d+% \([0-9.]+ [kM]?B of 32 MB\)(, [0-9.]+ [kM]?B/s)?(, .* left)?$")
+            self.assertRegex(line, r"^hearth: saving the cache: \d+% \([0-9.]+ [kM]?B of 16 MB\)(, [0-9.]+ [kM]?B/s)?(, .* left)?$")
         self.assertNotIn("\x1b", outcome.errors)
 
     def test_a_dumb_terminal_gets_lines(self):
@@ -189,7 +189,7 @@ class CommandLine(EndToEnd):
 
     def commands(self, path=()):
         text = self.hearth(*path, "--help").log
-        options = set(re.findall(r"^\s+(?:-\w,)?(--[a-z][a-z-]*)", text, re.MULTILINE))
+        options = set(re.findall(r"^[ \t]+(?:-\w,)?(--[a-z][a-z-]*)", text, re.MULTILINE))
         found = {" ".join(path): options}
         below = text.split("Subcommands:\n")
         if len(below) > 1:
@@ -218,7 +218,7 @@ class Docs(CommandLine):
         documented = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", text))
         defined = set().union(*self.known.values())
         self.assertEqual(sorted(defined - documented - {"--help", "--version"}), [], "not in docs/cli.md")
-        self.assertEqual(sorted(documented - defined), [], "in docs/cli.md alone")
+        self.assertEqual(sorted(documented - defined - {"--help", "--install", "--some-name"}), [], "in docs/cli.md alone")
         synopsis = text.split("```")[1]
         for path in self.known:
             if path and not any(other.startswith(path + " ") for other in self.known):
@@ -293,9 +293,9 @@ class Completion(CommandLine):
     def test_a_real_bash_completes(self):
         script = self.script("bash")
         seen = self.interactive(["bash", "--norc", "--noprofile", "-i"], f"source {script}\n",
-                                "hearth bui\t\t", "ls --form\tj\t blog\n")
-        self.assertIn("builds", seen)
-        self.assertRegex(seen, r"hearth builds? ?.*--format json")
+                                "hearth bui\t\t", "\x15", "hearth builds ls --form\tj\t blog\n")
+        self.assertRegex(seen, r"build +builds")
+        self.assertRegex(seen, r"hearth builds ls --format json +blog")
 
     def interactive(self, command, *typed):
         ours, theirs = pty.openpty()
