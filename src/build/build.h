@@ -95,8 +95,8 @@ struct BuildOptions {
   std::filesystem::path work_root;  // --work; empty: default_work_root()
   Publish publish = Publish::yes;
   std::uint32_t keep_builds = 10;  // the newest of the app that stay once this one is published; 0: all
-  std::string slug_to;    // also write the slug here: a file, "-" (standard output), or empty
-  std::string report_to;  // also write the report here: a file, "-" (standard output), or empty
+  std::string slug_to;             // also write the slug here: a file, "-" (standard output), or empty
+  std::string report_to;           // also write the report here: a file, "-" (standard output), or empty
   std::uint64_t slug_soft_limit = std::uint64_t{300} * 1000 * 1000;  // above: a warning
   std::uint64_t slug_hard_limit = std::uint64_t{500} * 1000 * 1000;  // above: a failure that keeps the slug
 };

@@ -188,7 +188,8 @@ std::expected<int, Failure> run_process(const RunOptions& options, const Surroun
   const fs::path root = options.work_root.empty() ? default_work_root(options.host_environment) : options.work_root;
   remove_abandoned(root);
   // Apart from builds: a running app must not move the next build of it to another directory.
-  const Result<WorkDir> work = WorkDir::open(root, "run." + target_of(fs::path(options.target).filename().native()).app);
+  const Result<WorkDir> work =
+      WorkDir::open(root, "run." + target_of(fs::path(options.target).filename().native()).app);
   if (!work) return failed_by(work.error());
   const Result<Prepared> prepared = fetch(options, surroundings, work->own(), stop);
   if (!prepared) return failed_by(prepared.error());

@@ -43,11 +43,11 @@ struct RunOptions {
   std::filesystem::path work_root;  // empty: default_work_root()
 };
 
-// Unpacks the slug (of an app: the named build's, or the newest that succeeded, its SHA-256 checked against its report) at /app and runs the
-// process with our stdin, stdout and stderr until it ends, or until `stop`, which sends it TERM and, after a grace,
-// KILL. The value is its exit code (128 + signal where a signal ended it). `diagnostics` gets one line a call.
-// Failures: source (no such app or slug, damaged), usage (an unknown process type: the message names the known ones),
-// internal, interrupted (stopped before the process was started).
+// Unpacks the slug (of an app: the named build's, or the newest that succeeded, its SHA-256 checked against its report)
+// at /app and runs the process with our stdin, stdout and stderr until it ends, or until `stop`, which sends it TERM
+// and, after a grace, KILL. The value is its exit code (128 + signal where a signal ended it). `diagnostics` gets one
+// line a call. Failures: source (no such app or slug, damaged), usage (an unknown process type: the message names the
+// known ones), internal, interrupted (stopped before the process was started).
 std::expected<int, Failure> run_process(const RunOptions& options,
                                         const std::function<void(std::string_view line)>& diagnostics,
                                         std::stop_token stop);

@@ -162,8 +162,8 @@ Result<BuildRemoval> remove_builds(store::ObjectStore& store, const BuildFolders
   return removal;
 }
 
-Result<std::vector<std::string>> builds_beyond(store::ObjectStore& store, const BuildFolders& folders,
-                                               std::size_t keep, std::string_view own, const std::stop_token& stop) {
+Result<std::vector<std::string>> builds_beyond(store::ObjectStore& store, const BuildFolders& folders, std::size_t keep,
+                                               std::string_view own, const std::stop_token& stop) {
   std::vector<std::string> beyond;
   if (folders.size() <= keep) return beyond;
   const std::set<std::string, std::less<>> needed = TRY(needed_builds(store, folders, own, stop));

@@ -64,8 +64,8 @@ Result<BuildRemoval> remove_builds(store::ObjectStore& store, const BuildFolders
 // What --keep-builds removes. `folders` are all of an app; `keep` > 0. Kept are the `keep` newest, of whatever outcome;
 // the newest that succeeded; `own`, the build that asks (it has succeeded, or is ""); and those whose report is not
 // there, unless nothing of them was written for a day by the store's clock: they may be at work.
-Result<std::vector<std::string>> builds_beyond(store::ObjectStore& store, const BuildFolders& folders,
-                                               std::size_t keep, std::string_view own, const std::stop_token& stop);
+Result<std::vector<std::string>> builds_beyond(store::ObjectStore& store, const BuildFolders& folders, std::size_t keep,
+                                               std::string_view own, const std::stop_token& stop);
 
 // Lists the app's builds, and removes what is beyond. Goes well with builds that are at work.
 Result<BuildRemoval> keep_newest(store::ObjectStore& store, std::string_view app, std::size_t keep,

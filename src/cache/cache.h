@@ -30,8 +30,8 @@ struct Name {
 };
 
 struct RestoreOptions {
-  std::optional<uid_t> owner;  // uid and gid of everything created; absent: ours
-  unsigned threads = 0;        // 0: one per core
+  std::optional<uid_t> owner;                          // uid and gid of everything created; absent: ours
+  unsigned threads = 0;                                // 0: one per core
   std::shared_ptr<util::Progress> progress = nullptr;  // of what is fetched and unpacked, as it is stored; may be null
 };
 
@@ -52,7 +52,7 @@ std::string_view name(SaveOutcome outcome);
 
 struct SaveOptions {
   unsigned threads = 0;
-  int compression_level = kDefaultCompressionLevel;  // zstd's
+  int compression_level = kDefaultCompressionLevel;    // zstd's
   std::shared_ptr<util::Progress> progress = nullptr;  // of the contents that are read; may be null
 };
 

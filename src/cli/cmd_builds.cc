@@ -46,7 +46,7 @@ failed; some may be removed then, and the same command removes the rest.)";
 
 struct BuildsFlags {
   std::string app;
-  std::string build;                // of show and log; empty: the newest
+  std::string build;                 // of show and log; empty: the newest
   std::vector<std::string> removed;  // of rm
   bool all = false;
   std::uint32_t keep = 0;
@@ -152,8 +152,8 @@ std::vector<std::string> details_of(const Found& found, const std::vector<std::s
   for (const std::string& build : builds) {
     std::uint64_t bytes = 0;
     for (const auto& [file, info] : found.folders.find(build)->second) bytes += info.size;
-    details.push_back(fmt::format("{}, {}{}", build, util::human_size(bytes),
-                                  build == current ? ", the newest that succeeded" : ""));
+    details.push_back(
+        fmt::format("{}, {}{}", build, util::human_size(bytes), build == current ? ", the newest that succeeded" : ""));
   }
   return details;
 }
@@ -243,17 +243,18 @@ void define_builds(CLI::App& root, Invocation& invocation) {
   CLI::App* command = root.add_subcommand("builds", "What the store keeps of an app's builds");
   command->require_subcommand(0, 1);
 
-  const Verb listing = define_verb(*command, invocation, "ls", "List the builds of an app, the newest first: builds ls APP",
-                             kListExamples, execute<list>);
+  const Verb listing =
+      define_verb(*command, invocation, "ls", "List the builds of an app, the newest first: builds ls APP",
+                  kListExamples, execute<list>);
   add_format(*listing.options, listing.flags->format);
 
   const Verb showing = define_verb(*command, invocation, "show", "Tell what became of a build: builds show APP [BUILD]",
-                             kShowExamples, execute<show>);
+                                   kShowExamples, execute<show>);
   showing.command->add_option("BUILD", showing.flags->build, "Its name, or the beginning of it or of its id");
   add_format(*showing.options, showing.flags->format);
 
   const Verb logging = define_verb(*command, invocation, "log", "Print the log of a build: builds log APP [BUILD]",
-                             kLogExamples, execute<print_log>);
+                                   kLogExamples, execute<print_log>);
   logging.command->add_option("BUILD", logging.flags->build, "Its name, or the beginning of it or of its id");
 
   const Verb removing =

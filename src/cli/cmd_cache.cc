@@ -137,9 +137,8 @@ int save(const CacheFlags& flags, const Session& session) {
     complain(fmt::format("{} is no directory; nothing was saved", flags.directory));
     return static_cast<int>(ExitCode::usage);
   }
-  const cache::SaveOptions options{.threads = 0,
-                                   .compression_level = static_cast<int>(flags.compression_level),
-                                   .progress = flags.progress};
+  const cache::SaveOptions options{
+      .threads = 0, .compression_level = static_cast<int>(flags.compression_level), .progress = flags.progress};
   const auto work = [name = flags.name(), directory = flags.directory, options](store::ObjectStore& store,
                                                                                 const std::stop_token& stop) {
     return cache::save(store, name, directory, cache::index_path(directory), options, stop);

@@ -96,8 +96,7 @@ void define_completion(CLI::App& root, Invocation& invocation) {
   command->add_option("SHELL", *shell, "The shell")->type_name("bash|zsh|fish");
   command->final_callback([&root, &invocation, shell] {
     invocation.check = [&root, &invocation, shell] {
-      for (const auto& [name, which] :
-           {std::pair{"bash", Shell::bash}, {"zsh", Shell::zsh}, {"fish", Shell::fish}}) {
+      for (const auto& [name, which] : {std::pair{"bash", Shell::bash}, {"zsh", Shell::zsh}, {"fish", Shell::fish}}) {
         if (*shell != name) continue;
         invocation.run = [text = completion_script(which, describe(root))](const Session&) { return print(text); };
         return;

@@ -50,7 +50,8 @@ void define_run(CLI::App& root, Invocation& invocation) {
   command->footer(kExamples);
   auto flags = std::make_shared<RunFlags>();
   auto options = std::make_shared<Options>(*command, invocation.environment);
-  command->add_option("TARGET", flags->options.target, "App, APP@BUILD for an earlier build, or slug file (with a / or ending in .tgz)");
+  command->add_option("TARGET", flags->options.target,
+                      "App, APP@BUILD for an earlier build, or slug file (with a / or ending in .tgz)");
   command->add_option("PROCESS", flags->options.process, "Process type (default: web)");
   CLI::Option* port = options->number("--port", flags->port, "PORT of the process, reachable on 127.0.0.1")
                           ->check(CLI::Range(1, 65535))

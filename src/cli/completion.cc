@@ -142,8 +142,7 @@ std::string zsh_function(const CommandEntry& command) {
 
 // For the text in brackets of a specification that stands between single quotes.
 std::string zsh_text(std::string text) {
-  for (const auto& [what, with] :
-       {std::pair{"\\", "\\\\"}, {"[", "\\["}, {"]", "\\]"}, {":", "\\:"}, {"'", "'\\''"}}) {
+  for (const auto& [what, with] : {std::pair{"\\", "\\\\"}, {"[", "\\["}, {"]", "\\]"}, {":", "\\:"}, {"'", "'\\''"}}) {
     text = replaced(std::move(text), what, with);
   }
   return text;
@@ -228,8 +227,8 @@ std::string fish_quoted(const std::string& text) {
 }
 
 std::string fish_option(const CommandEntry& command, const OptionEntry& option) {
-  std::string line = fmt::format("complete -c hearth -n {} -l {}", fish_quoted("__hearth_at " + fish_quoted(command.path)),
-                                 option.flag.substr(2));
+  std::string line = fmt::format("complete -c hearth -n {} -l {}",
+                                 fish_quoted("__hearth_at " + fish_quoted(command.path)), option.flag.substr(2));
   if (!option.short_flag.empty()) line += fmt::format(" -s {}", option.short_flag.substr(1));
   switch (option.value) {
     case Value::none:
@@ -266,7 +265,8 @@ std::string fish_script(const CommandEntry& root) {
                           fish_quoted(below.about));
     }
     for (const OptionEntry& positional : command->positionals) {
-      for (const std::string& word : positional.words) text += fmt::format("complete -c hearth -n {} -a {}\n", here, word);
+      for (const std::string& word : positional.words)
+        text += fmt::format("complete -c hearth -n {} -a {}\n", here, word);
     }
     if (takes_files(*command)) text += fmt::format("complete -c hearth -n {} -F\n", here);
     for (const OptionEntry& option : command->options) text += fish_option(*command, option);

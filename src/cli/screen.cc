@@ -28,9 +28,10 @@ std::size_t columns_of(int fd) {
 class Screen::Shown {
  public:
   Shown(std::shared_ptr<Screen> screen, std::string_view what, std::function<util::ProgressReading()> read)
-      : screen_(std::move(screen)), what_(what), read_(std::move(read)), thread_([this](const std::stop_token& stop) {
-          run(stop);
-        }) {}
+      : screen_(std::move(screen)),
+        what_(what),
+        read_(std::move(read)),
+        thread_([this](const std::stop_token& stop) { run(stop); }) {}
   Shown(const Shown&) = delete;
   Shown& operator=(const Shown&) = delete;
   ~Shown() {

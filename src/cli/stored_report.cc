@@ -91,8 +91,8 @@ void add_phases(std::vector<std::string>& lines, const Json& report) {
   for (const Json& phase : phases) {
     const Json seconds = at(phase, "/seconds");
     if (!seconds.is_number()) continue;
-    told += fmt::format("{}{} {}", told.empty() ? "" : ", ", text_at(phase, "/name"),
-                        seconds_text(seconds.get<double>()));
+    told +=
+        fmt::format("{}{} {}", told.empty() ? "" : ", ", text_at(phase, "/name"), seconds_text(seconds.get<double>()));
   }
   add(lines, "phases", told);
 }

@@ -17,7 +17,6 @@ nlohmann::json summary_json(const build::StoredBuild& build, const std::optional
 
 // All that is known of one. A report that is no JSON, or of another form, is told as far as it can be read.
 std::vector<std::string> full_text(const build::StoredBuild& build, const build::BuildFiles& files);
-nlohmann::json full_json(const std::string& app, const build::StoredBuild& build,
-                                 const build::BuildFiles& files);
+nlohmann::json full_json(const std::string& app, const build::StoredBuild& build, const build::BuildFiles& files);
 
 }  // namespace hearth::cli

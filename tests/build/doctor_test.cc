@@ -102,7 +102,8 @@ TEST_F(DoctorTest, AWellMachineIsUsableAndNothingStaysInTheStore) {
   const DoctorReport report = look(well);
   EXPECT_TRUE(report.machine_usable);
   EXPECT_TRUE(report.store_usable);
-  for (const char* subject : {"disk", "file system", "sandbox bwrap", "sandbox uid", "network", "git", "store", "clock"}) {
+  for (const char* subject :
+       {"disk", "file system", "sandbox bwrap", "sandbox uid", "network", "git", "store", "clock"}) {
     EXPECT_NE(find(report, subject), nullptr) << subject;
   }
   std::size_t left = 0;
@@ -137,8 +138,8 @@ TEST_F(DoctorTest, WithoutAnySandboxNothingCanBeBuilt) {
   options_.work_root = temp_.path() / "work";
   options_.store_url = "memory";
   Surroundings surroundings = fake_surroundings(faulty_, well, std::chrono::system_clock::now());
-  surroundings.open_sandbox = [](std::optional<sandbox::Level> level, const sandbox::Config&)
-      -> Result<std::unique_ptr<sandbox::Sandbox>> {
+  surroundings.open_sandbox = [](std::optional<sandbox::Level> level,
+                                 const sandbox::Config&) -> Result<std::unique_ptr<sandbox::Sandbox>> {
     return fail(ErrorKind::denied, "no {} here", sandbox::name(level.value()));
   };
   const DoctorReport report = examine(options_, surroundings, {});
@@ -155,8 +156,8 @@ TEST_F(DoctorTest, AWorseLevelThatCannotBeHadIsNoWorry) {
   options_.store_url = "memory";
   Surroundings surroundings = fake_surroundings(faulty_, well, std::chrono::system_clock::now());
   const auto open = surroundings.open_sandbox;
-  surroundings.open_sandbox = [&open](std::optional<sandbox::Level> level, const sandbox::Config& config)
-      -> Result<std::unique_ptr<sandbox::Sandbox>> {
+  surroundings.open_sandbox = [&open](std::optional<sandbox::Level> level,
+                                      const sandbox::Config& config) -> Result<std::unique_ptr<sandbox::Sandbox>> {
     if (level == sandbox::Level::uid) return fail(ErrorKind::denied, "needs root");
     return open(level, config);
   };

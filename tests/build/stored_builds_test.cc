@@ -103,8 +103,9 @@ TEST_F(StoredBuildsTest, AllAreToldTheNewestFirst) {
 TEST_F(StoredBuildsTest, ABuildThatWasNeverPublishedIsUnfinishedOrFailed) {
   add(1, Outcome::never_published);
   const std::string_view slug = "x";
-  ASSERT_TRUE(memory_.put(build_key("demo", build_name(2), kSlugName).value(), std::as_bytes(std::span(slug)),
-                          store::Condition::none(), {})
+  ASSERT_TRUE(memory_
+                  .put(build_key("demo", build_name(2), kSlugName).value(), std::as_bytes(std::span(slug)),
+                       store::Condition::none(), {})
                   .has_value());
   const std::vector<StoredBuild> builds = stored_builds(store_, "demo", {}).value();
   EXPECT_EQ(builds[0].state, BuildState::unfinished);
@@ -192,8 +193,9 @@ TEST_F(StoredBuildsTest, TheBuildThatAsksStays) {
 TEST_F(StoredBuildsTest, WhatMayBeAtWorkStaysForADay) {
   add(1, Outcome::no_report);
   const std::string_view slug = "x";
-  ASSERT_TRUE(memory_.put(build_key("demo", build_name(2), kSlugName).value(), std::as_bytes(std::span(slug)),
-                          store::Condition::none(), {})
+  ASSERT_TRUE(memory_
+                  .put(build_key("demo", build_name(2), kSlugName).value(), std::as_bytes(std::span(slug)),
+                       store::Condition::none(), {})
                   .has_value());
   add(3, Outcome::succeeded);
   EXPECT_THAT(days_beyond(later(folders(), std::chrono::hours(23)), 1), IsEmpty());

@@ -71,11 +71,10 @@ TEST_F(CommandTree, EveryScriptOffersEveryOption) {
 
 TEST_F(CommandTree, APageHasItsSections) {
   const std::string page = man_page(*leaf_, "1.2");
-  for (const char* part :
-       {".TH HEARTH\\-DEEP\\-LEAF 1", ".SH NAME\nhearth\\-deep\\-leaf \\- Ends there",
-        "\\fB\\-\\-mode\\fR \\fIon|off|read\\-only\\fR\n", "Variable: \\fBHEARTH_MODE\\fR", "(default: nobody)",
-        ".SH NOTES\nA note.", ".SH EXIT STATUS\n0 well, 1 not.", ".SH EXAMPLES\n.nf\n  hearth deep leaf .\n",
-        ".I DIR\n", "hearth 1.2"}) {
+  for (const char* part : {".TH HEARTH\\-DEEP\\-LEAF 1", ".SH NAME\nhearth\\-deep\\-leaf \\- Ends there",
+                           "\\fB\\-\\-mode\\fR \\fIon|off|read\\-only\\fR\n", "Variable: \\fBHEARTH_MODE\\fR",
+                           "(default: nobody)", ".SH NOTES\nA note.", ".SH EXIT STATUS\n0 well, 1 not.",
+                           ".SH EXAMPLES\n.nf\n  hearth deep leaf .\n", ".I DIR\n", "hearth 1.2"}) {
     EXPECT_THAT(page, HasSubstr(part)) << page;
   }
   EXPECT_EQ(man_page_name(*leaf_), "hearth-deep-leaf");
@@ -116,20 +115,20 @@ TEST(Commands, BuildsAndDoctorCheckTheirLine) {
   EXPECT_TRUE(parse({"builds", "rm", "blog", "2026", "2027", "--yes"}, {}).run);
   EXPECT_TRUE(parse({"builds", "rm", "blog", "--keep", "3"}, {}).run);
   EXPECT_TRUE(parse({"builds", "rm", "blog", "--all"}, {}).run);
-  for (const std::vector<std::string>& line : std::vector<std::vector<std::string>>{
-           {"builds"},
-           {"builds", "ls"},
-           {"builds", "ls", "bl/og"},
-           {"builds", "ls", "blog", "surplus"},
-           {"builds", "show", "blog", "--format", "xml"},
-           {"builds", "rm", "blog"},
-           {"builds", "rm", "blog", "2026", "--all"},
-           {"builds", "rm", "blog", "--keep", "2", "--all"},
-           {"builds", "rm", "blog", "--keep", "0"},
-           {"builds", "rm", "blog", "--keep", "-1"},
-           {"doctor", "surplus"},
-           {"doctor", "--sandbox", "none"},
-           {"run", "blog@"}}) {
+  for (const std::vector<std::string>& line :
+       std::vector<std::vector<std::string>>{{"builds"},
+                                             {"builds", "ls"},
+                                             {"builds", "ls", "bl/og"},
+                                             {"builds", "ls", "blog", "surplus"},
+                                             {"builds", "show", "blog", "--format", "xml"},
+                                             {"builds", "rm", "blog"},
+                                             {"builds", "rm", "blog", "2026", "--all"},
+                                             {"builds", "rm", "blog", "--keep", "2", "--all"},
+                                             {"builds", "rm", "blog", "--keep", "0"},
+                                             {"builds", "rm", "blog", "--keep", "-1"},
+                                             {"doctor", "surplus"},
+                                             {"doctor", "--sandbox", "none"},
+                                             {"run", "blog@"}}) {
     EXPECT_EQ(parse(line, {}).exit_code, 2) << testing::PrintToString(line);
     EXPECT_FALSE(parse(line, {}).run) << testing::PrintToString(line);
   }
