@@ -48,10 +48,15 @@ class PipelineTest : public testing::Test {
       return call.program == "compile" ? compile(call) : sandbox::Exit{};
     };
     log_.clear();
+    shown_.clear();
     diagnostics_.clear();
     Console console;
     console.log = [&](std::string_view bytes) { log_ += bytes; };
     console.diagnostics = [&](std::string_view line) { (diagnostics_ += line) += '\n'; };
+    console.progress = [&](std::string_view what, const std::function<util::ProgressReading()>& read) {
+      shown_.emplace_back(what, read().total);
+      return std::shared_ptr<void>();
+    };
     const Report report = run(options_, console, fake_surroundings(faulty_, script, kNow), std::move(stop)).report;
     EXPECT_EQ(store_hangs_, fs::exists(slot())) << "nothing may be left of a build that does not hang";
     return report;
@@ -90,6 +95,7 @@ class PipelineTest : public testing::Test {
   std::string log_;
   std::string diagnostics_;
   std::vector<std::string> calls_;
+  std::vector<std::pair<std::string, std::uint64_t>> shown_;  // the progress of what, and how much it was to be
   bool store_hangs_ = false;
 };
 
@@ -121,6 +127,14 @@ TEST_F(PipelineTest, BuildsAndPublishes) {
   EXPECT_EQ("3", json["buildpacks"][0]["report"]["version"]);
   EXPECT_EQ("miss", json["cache"]["restore"]["outcome"]);
   EXPECT_EQ(report.build, newest_build(memory_, "demo", {}).value().build);
+}
+
+TEST_F(PipelineTest, ProgressIsShownOfWhatMayTakeLong) {
+  const Report report = build(fill_cache);
+  ASSERT_EQ(shown_.size(), 3U);
+  EXPECT_EQ(shown_[0].first, "restoring the cache");
+  EXPECT_EQ(shown_[1], std::pair(std::string("publishing the slug"), report.slug->bytes));
+  EXPECT_EQ(shown_[2].first, "saving the cache");
 }
 
 TEST_F(PipelineTest, BuildsThatAreNotKeptAreRemoved) {

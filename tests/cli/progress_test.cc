@@ -177,7 +177,7 @@ TEST_F(ScreenTest, ALineOfTheLogIsNeverTorn) {
   std::shared_ptr<void> shown = shared->show("saving", half);
   terminal_.wait_for("saving [");
   EXPECT_TRUE(shared->write(terminal_.fd(), "-----> a whole line\n"));
-  EXPECT_THAT(terminal_.wait_for("whole line"), HasSubstr("\r\x1b[K-----> a whole line\r\n"));
+  EXPECT_THAT(terminal_.wait_for("whole line\r\n"), HasSubstr("\r\x1b[K-----> a whole line\r\n"));
   terminal_.wait_for("saving [");
   EXPECT_TRUE(shared->write(terminal_.fd(), "half of"));
   EXPECT_THAT(terminal_.wait_for("half of"), EndsWith("\r\x1b[Khalf of"));
