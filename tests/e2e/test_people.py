@@ -320,10 +320,10 @@ class Completion(CommandLine):
                     pass
                 time.sleep(0.02)
 
-        take(1.5)
+        take(2)
         for text in typed:
             os.write(ours, text.encode())
-            take(1.5)
+            take(2)
         process.send_signal(signal.SIGKILL)
         process.wait()
         os.close(ours)
@@ -345,7 +345,7 @@ class Completion(CommandLine):
         seen = self.interactive(["zsh", "-f", "-i"],
                                 f"PROMPT='$ '; fpath=({folder} $fpath); autoload -U compinit; compinit -u -D\n",
                                 "hearth doc\t", "--form\t", "js\t\n")
-        self.assertRegex(seen, r"hearth doctor .*--format.*json", seen)
+        self.assertRegex(seen, r"hearth doctor.*--format.*json", seen)
 
     @needs("fish")
     def test_fish_offers_what_help_names(self):
