@@ -131,15 +131,16 @@ class Doctor(EndToEnd):
 
     @needs_bwrap
     def test_a_root_without_git_and_ssh(self):
-        """A stack of bash and its libraries alone."""
+        """A stack of bash, env and true alone."""
         root = self.root / "stack"
         (root / "usr" / "bin").mkdir(parents=True)
-        shutil.copy("/bin/bash", root / "usr" / "bin" / "bash")
-        libraries = subprocess.run(["ldd", "/bin/bash"], capture_output=True, text=True, check=True).stdout.split()
-        for library in (word for word in libraries if word.startswith("/")):
-            target = root / ("usr" + library if not library.startswith("/usr") else library[1:])
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(library, target)
+        for program in ("bash", "env", "true"):
+            shutil.copy(f"/usr/bin/{program}", root / "usr" / "bin" / program)
+            told = subprocess.run(["ldd", f"/usr/bin/{program}"], capture_output=True, text=True, check=True).stdout
+            for library in (word for word in told.split() if word.startswith("/")):
+                target = root / (library[1:] if library.startswith("/usr") else "usr" + library)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(library, target)
         for name in ("bin", "lib", "lib64"):
             if (root / "usr" / name).is_dir():
                 (root / name).symlink_to("usr/" + name)
