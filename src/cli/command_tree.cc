@@ -64,9 +64,10 @@ CommandEntry entry_of(const CLI::App& app, const std::string& path) {
   entry.about = app.get_description();
   entry.footer = app.get_footer();
   for (const CLI::Option* option : app.get_options()) {
+    if (option->get_group().empty()) continue;
     (option->get_positional() ? entry.positionals : entry.options).push_back(entry_of(*option));
   }
-  for (const CLI::App* below : app.get_subcommands([](const CLI::App*) { return true; })) {
+  for (const CLI::App* below : app.get_subcommands([](const CLI::App* any) { return !any->get_group().empty(); })) {
     entry.below.push_back(entry_of(*below, path.empty() ? below->get_name() : path + " " + below->get_name()));
   }
   return entry;

@@ -32,7 +32,7 @@ struct CommandEntry {
   std::vector<CommandEntry> below;
 };
 
-// The whole tree, in the order of the definition.
+// The whole tree, in the order of the definition; without what is hidden from --help (an empty group).
 CommandEntry describe(const CLI::App& root);
 
 // All commands of the tree, each before those below it. What they point to is part of `root`.

@@ -26,6 +26,8 @@ class CommandTree : public testing::Test {
     leaf->add_option("--into", text_, "Into what")->type_name("URL|DIR");
     leaf->add_option("--name", text_, "Who")->type_name("NAME")->default_str("nobody");
     leaf->add_flag("--force", flag_, "Don't ask");
+    leaf->add_flag("--hidden", flag_, "Nobody's business")->group("");
+    deep->add_subcommand("inner", "Nobody's business")->group("");
     leaf->add_option("DIR", text_, "The directory");
     leaf->footer("Examples:\n  hearth deep leaf .\n  .hidden\n\nA note. Exit codes: 0 well, 1 not.");
     tree_ = describe(root_);
@@ -58,7 +60,8 @@ TEST_F(CommandTree, KnowsPathsAndKindsOfValues) {
   EXPECT_EQ(option("--help").short_flag, "-h");
   ASSERT_EQ(leaf_->positionals.size(), 1U);
   EXPECT_EQ(leaf_->positionals.front().value, Value::directory);
-  EXPECT_EQ(all_commands(tree_).size(), 3U);
+  EXPECT_EQ(all_commands(tree_).size(), 3U) << "hidden ones do not count";
+  EXPECT_EQ(std::ranges::count(leaf_->options, "--hidden", &OptionEntry::flag), 0);
 }
 
 TEST_F(CommandTree, EveryScriptOffersEveryOption) {
