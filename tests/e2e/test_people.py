@@ -1,5 +1,6 @@
 """What people see of the program beside its answers: progress, completions, man pages, and docs that agree with it."""
 
+import contextlib
 import os
 import pathlib
 import pty
@@ -10,7 +11,7 @@ import subprocess
 import time
 import unittest
 
-from harness import BINARY, SOURCE_DIR, EndToEnd, main, write_tree
+from harness import BINARY, PATIENCE, SOURCE_DIR, EndToEnd, main, write_tree
 
 ERASE = "\r\x1b[K"
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -292,42 +293,32 @@ class Completion(CommandLine):
 
     def test_a_real_bash_completes(self):
         script = self.script("bash")
-        seen = self.interactive(["bash", "--norc", "--noprofile", "-i"], f"source {script}\n",
-                                "hearth bui\t\t", "\x15", "hearth builds ls --form\tj\t blog\n")
-        self.assertRegex(seen, r"build +builds")
+        seen = self.interactive(["bash", "--norc", "--noprofile", "-i"], (f"source {script}; echo rea''dy\n", "ready"),
+                                ("hearth bui\t\t", r"build +builds"), ("\x15hearth builds ls --form\t", "--format "),
+                                ("j\t", "json"), (" blog\n", "not found"))
         self.assertRegex(seen, r"hearth builds ls --format json +blog")
 
-    def interactive(self, command, *typed):
+    def interactive(self, command, *steps):
+        """What a shell on a terminal shows: each text is typed once what was expected of the one before is there."""
         ours, theirs = pty.openpty()
         process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
                                    cwd=self.root, env={"PATH": "/usr/bin:/bin", "TERM": "xterm", "HOME": str(self.root / "home"),
                                                        "PS1": "$ "})
         os.close(theirs)
         os.set_blocking(ours, False)
-        seen = b""
-
-        def take(seconds):
-            nonlocal seen
-            limit = time.monotonic() + seconds
-            while time.monotonic() < limit:
-                try:
-                    piece = os.read(ours, 65536)
-                    if piece:
-                        seen += piece
-                        limit = max(limit, time.monotonic() + 0.5)
-                        continue
-                except (BlockingIOError, OSError):
-                    pass
-                time.sleep(0.02)
-
-        take(2)
-        for text in typed:
+        whole = ""
+        for text, expected in steps:
             os.write(ours, text.encode())
-            take(2)
+            seen, limit = "", time.monotonic() + PATIENCE
+            while not re.search(expected, seen) and time.monotonic() < limit:
+                time.sleep(0.05)
+                with contextlib.suppress(BlockingIOError, OSError):
+                    seen += os.read(ours, 65536).decode("utf-8", "replace")
+            whole += seen
         process.send_signal(signal.SIGKILL)
         process.wait()
         os.close(ours)
-        return seen.decode("utf-8", "replace")
+        return whole
 
     @needs("zsh")
     def test_zsh(self):
@@ -342,9 +333,9 @@ class Completion(CommandLine):
         folder = self.root / "home" / "functions"
         folder.mkdir()
         shutil.copy(script, folder / "_hearth")
-        seen = self.interactive(["zsh", "-f", "-i"],
-                                f"PROMPT='$ '; fpath=({folder} $fpath); autoload -U compinit; compinit -u -D\n",
-                                "hearth doc\t", "--form\t", "js\t\n")
+        begin = f"PROMPT='$ '; fpath=({folder} $fpath); autoload -U compinit; compinit -u -D; print rea''dy\n"
+        seen = self.interactive(["zsh", "-f", "-i"], (begin, "ready"), ("hearth doc\t", "doctor"), ("--form\t", "--format"),
+                                ("js\t\n", "not found"))
         self.assertRegex(seen, r"hearth doctor.*--format.*json", seen)
 
     @needs("fish")
