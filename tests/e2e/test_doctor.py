@@ -33,7 +33,8 @@ class Doctor(EndToEnd):
         self.assertIn("OpenSSH", self.of(told, "ssh")[0]["detail"])
         self.assertEqual(self.of(told, "clock")[0]["health"], "good")
         self.assertIn(str(self.store), self.of(told, "store")[0]["detail"])
-        self.assertEqual(self.objects(), [], "nothing stays in the store")
+        left = [path for path in self.objects() if path.relative_to(self.store).parts[0] != ".hearth"]
+        self.assertEqual(left, [], "nothing stays in the store but its own locks")
         # What it says, a build does.
         report = self.build(self.app(), packs=[self.buildpack()]).report
         self.assertEqual(report["sandbox"], told["sandbox"])
