@@ -11,7 +11,7 @@ from harness import EndToEnd, main
 class Builds(EndToEnd):
     def setUp(self):
         super().setUp()
-        self.good = self.buildpack("good", compile="echo compiled-it")
+        self.good = self.buildpack("good", compile='echo compiled-it; echo x > "$2/kept"')
         self.bad = self.buildpack("bad", compile="echo the-reason; exit 5")
 
     def succeed(self, text, *arguments, app="demo"):
