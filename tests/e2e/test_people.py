@@ -50,7 +50,7 @@ def screen_of(text):
 
 class Progress(EndToEnd):
     # Slow to compress at the highest level: seconds of work on any machine.
-    LARGE = 16_000_000
+    LARGE = 6_000_000
 
     def large_tree(self):
         return write_tree(self.root / "home" / "tree", {f"part{n}": os.urandom(self.LARGE // 8).hex() for n in range(4)})
@@ -81,7 +81,7 @@ class Progress(EndToEnd):
 
     def test_on_a_terminal_one_line_is_redrawn_and_gone_at_the_end(self):
         tree = self.large_tree()
-        outcome, seen = self.on_terminal("cache", "save", tree, "--app", "demo", "--compression-level", "19")
+        outcome, seen = self.on_terminal("cache", "save", tree, "--app", "demo", "--compression-level", "19", "--save-deadline", "10m")
         self.assertEqual(outcome.code, 0, seen)
         self.assertIn("saved generation", outcome.log)
         drawn = re.findall(r"saving the cache \[[=> ]*\] (\d+)%", seen)
@@ -96,7 +96,7 @@ class Progress(EndToEnd):
 
     def test_elsewhere_lines_come_seldom(self):
         tree = self.large_tree()
-        process = self.start("cache", "save", tree, "--app", "demo", "--compression-level", "19", env={"TERM": "xterm"})
+        process = self.start("cache", "save", tree, "--app", "demo", "--compression-level", "19", "--save-deadline", "10m", env={"TERM": "xterm"})
         time.sleep(0.3)
         process.send_signal(signal.SIGSTOP)
         time.sleep(5.2)
@@ -107,12 +107,12 @@ class Progress(EndToEnd):
         self.assertTrue(told, str(outcome))
         self.assertLessEqual(len(told), outcome.seconds / 5 + 1)
         for line in told:
-            self.assertRegex(line, r"^hearth: saving the cache: \d+% \([0-9.]+ [kM]?B of 16 MB\)(, [0-9.]+ [kM]?B/s)?(, .* left)?$")
+            self.assertRegex(line, r"^hearth: saving the cache: \d+% \([0-9.]+ [kM]?B of 6 MB\)(, [0-9.]+ [kM]?B/s)?(, .* left)?$")
         self.assertNotIn("\x1b", outcome.errors)
 
     def test_a_dumb_terminal_gets_lines(self):
         tree = self.large_tree()
-        _, seen = self.on_terminal("cache", "save", tree, "--app", "demo", "--compression-level", "19", paused=5.2,
+        _, seen = self.on_terminal("cache", "save", tree, "--app", "demo", "--compression-level", "19", "--save-deadline", "10m", paused=5.2,
                                    env={"TERM": "dumb"})
         self.assertIn("hearth: saving the cache: ", seen)
         self.assertNotIn("\x1b", seen)
@@ -133,7 +133,7 @@ class Progress(EndToEnd):
         for colours in ({}, {"NO_COLOR": "1"}):
             app = "plain" if colours else "coloured"
             outcome, seen = self.on_terminal("build", self.app(), "--app", app, "--buildpack", pack, "--compression-level",
-                                             "19", env=colours, both=True)
+                                             "19", "--save-deadline", "10m", env=colours, both=True)
             self.assertEqual(outcome.code, 0, seen)
             self.assertIn("saving the cache [", seen)
             self.assertEqual(bool(COLOURS.search(seen)), not colours)
