@@ -53,7 +53,7 @@ std::string_view name(SaveOutcome outcome);
 struct SaveOptions {
   unsigned threads = 0;
   int compression_level = kDefaultCompressionLevel;    // zstd's
-  std::shared_ptr<util::Progress> progress = nullptr;  // of the contents that are read; may be null
+  std::shared_ptr<util::Progress> progress = nullptr;  // of the contents that are read and stored; may be null
 };
 
 struct SaveReport {

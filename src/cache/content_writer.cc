@@ -111,7 +111,7 @@ Result<void> ContentWriter::work(const std::stop_token& stop) {
       parts.push_back(TRY(read(reader, part)));
     }
     hash(parts);
-    count_progress(parts);
+    const std::uint64_t content = content_bytes(parts);
     std::vector<FullBlock> full;
     {
       // In the order of the paths, so that neighbours share a block. Whoever has the lowest number never waits.
@@ -124,6 +124,8 @@ Result<void> ContentWriter::work(const std::stop_token& stop) {
       turn_changed_.notify_all();
     }
     for (FullBlock& block : full) TRY(write(std::move(block), stop));
+    // Not before: compressing and storing takes longer than reading.
+    if (request_.progress != nullptr) request_.progress->add(content);
   }
 }
 
@@ -134,13 +136,12 @@ void ContentWriter::begin_progress() const {
   request_.progress->begin(total);
 }
 
-void ContentWriter::count_progress(std::span<const ReadPart> parts) const {
-  if (request_.progress == nullptr) return;
+std::uint64_t ContentWriter::content_bytes(std::span<const ReadPart> parts) {
   std::uint64_t bytes = 0;
   for (const ReadPart& part : parts) {
     for (const Stretch& stretch : part.content.stretches) bytes += stretch.length;
   }
-  request_.progress->add(bytes);
+  return bytes;
 }
 
 bool ContentWriter::is_large(std::uint32_t job) const {

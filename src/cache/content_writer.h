@@ -89,7 +89,7 @@ class ContentWriter {
   ReadPart begin(const Part& part) const;
   static Result<void> accept(ReadPart& part, Result<FilePart> content);
   void begin_progress() const;
-  void count_progress(std::span<const ReadPart> parts) const;
+  static std::uint64_t content_bytes(std::span<const ReadPart> parts);
   static void hash(std::span<ReadPart> parts);
   Result<ReadPart> read(Reader& reader, const Part& part);
   Result<ReadPart> read_from_base(Reader& reader, const Part& part);

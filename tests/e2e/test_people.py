@@ -169,9 +169,9 @@ class Progress(EndToEnd):
         os.close(theirs)
         # Short steps, so that it is held somewhere between its beginning and its end.
         for _ in range(40):
-            time.sleep(0.03)
+            time.sleep(0.02)
             process.send_signal(signal.SIGSTOP)
-            time.sleep(0.05)
+            time.sleep(0.25)
             process.send_signal(signal.SIGCONT)
             if process.poll() is not None:
                 break
