@@ -46,8 +46,9 @@ store::OpenOptions options_of(const Json& json) {
 
 Json json_of(const SaveRequest& request) {
   // Every member: a further one is to be handed over, too.
-  const auto& [threads, level, max_bytes, exclude, as] = request.options;
-  (void)exclude;  // request.exclude stands for it
+  const auto& [threads, level, max_bytes, exclude, as, progress] = request.options;
+  (void)exclude;   // request.exclude stands for it
+  (void)progress;  // nobody looks any more
   return {{"app", request.name.app},
           {"stack", request.name.stack},
           {"arch", request.name.arch},
@@ -68,7 +69,8 @@ SaveRequest request_of(const Json& json) {
                       .compression_level = json.at("level").get<int>(),
                       .max_bytes = json.at("max_bytes").get<std::uint64_t>(),
                       .exclude = {},
-                      .as = json.at("failed").get<bool>() ? cache::SaveAs::failed : cache::SaveAs::newest},
+                      .as = json.at("failed").get<bool>() ? cache::SaveAs::failed : cache::SaveAs::newest,
+                      .progress = nullptr},
           .exclude = text("exclude"),
           .culprit = text("culprit"),
           .limits = {.deadline = std::chrono::milliseconds(json.at("deadline").get<std::int64_t>()),

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -21,6 +22,7 @@
 #include "cache/compression.h"
 #include "sandbox/sandbox.h"
 #include "store/open.h"
+#include "util/progress.h"
 
 namespace hearth::build {
 
@@ -63,6 +65,9 @@ enum class LogTarget {
 struct Console {
   std::function<void(std::string_view bytes)> log;         // the build's log: bytes as they come, lines may be partial
   std::function<void(std::string_view line)> diagnostics;  // our own notices: one line a call, without its line feed
+  // Shows how far `what` has come until the returned handle is gone. `read` may be called from another thread, at any
+  // time between. May be empty: nobody looks.
+  std::function<std::shared_ptr<void>(std::string_view what, std::function<util::ProgressReading()> read)> progress;
   LogTarget target = LogTarget::file;
   Colours colours = Colours::off;
   LogFormat format = LogFormat::text;
@@ -112,8 +117,9 @@ struct BuildOptions {
 
   std::filesystem::path work_root;  // --work; empty: default_work_root()
   Publish publish = Publish::yes;
-  std::string slug_to;    // also write the slug here: a file, "-" (standard output), or empty
-  std::string report_to;  // also write the report here: a file, "-" (standard output), or empty
+  std::uint32_t keep_builds = 10;  // the newest of the app that stay once this one is published; 0: all
+  std::string slug_to;             // also write the slug here: a file, "-" (standard output), or empty
+  std::string report_to;           // also write the report here: a file, "-" (standard output), or empty
   std::uint64_t slug_soft_limit = std::uint64_t{300} * 1000 * 1000;  // above: a warning
   std::uint64_t slug_hard_limit = std::uint64_t{500} * 1000 * 1000;  // above: a failure that keeps the slug
 };

@@ -1,5 +1,5 @@
-// An app's builds in the store: apps/<app>/builds/<utc-time>-<id>/{slug.tgz,Procfile,report.json,log.txt}.
-// The folders sort by time; a build is published once both its slug and its Procfile are there.
+// Publishes an app's builds, and finds those that can be run. Their folders (build_folders.h) sort by time; a build is
+// published once both its slug and its Procfile are there.
 #pragma once
 
 #include <chrono>
@@ -41,6 +41,11 @@ struct PublishedBuild {
 
 // The newest published build that did not fail. None, or no such app: not_found.
 Result<PublishedBuild> newest_build(store::ObjectStore& store, std::string_view app, std::stop_token stop);
+
+// The build that `build` names as choose_build (stored_builds.h) understands it. One that failed or was never
+// published: not_found.
+Result<PublishedBuild> published_build(store::ObjectStore& store, std::string_view app, std::string_view build,
+                                       std::stop_token stop);
 
 // Downloads the slug into a new file, in pieces, and compares size and SHA-256: corrupt where they differ.
 Result<void> download_slug(store::ObjectStore& store, const PublishedBuild& build, const std::filesystem::path& file,

@@ -174,10 +174,12 @@ Step Pipeline::await_restore() {
   phase_ = "restore";
   if (!restore_) return use_restored({});
   log_.heading("Restoring cache...");
+  std::shared_ptr<void> shown = show("restoring the cache", restore_progress_);
   const Clock::time_point asked = Clock::now();
   const cache::RestoreReport restored = restore_->wait();
   past_.waited = Clock::now() - asked;
   past_.restore_time = restore_->transfer().taken();
+  shown.reset();
   record("restore", restore_->transfer().started(), restore_->transfer().taken());
   report_.restore = report_of(restored);
   for (const std::string& warning : restored.warnings) log_.warning(warning);
@@ -291,6 +293,10 @@ Step Pipeline::publish() {
   if (store_) {
     Result<std::string> named = name_build(*store_, options_.app, id_, surroundings_.now(), stop);
     if (named) report_.build = *named;
+    const auto moved = [meter = meter_, before = meter_->moved(), bytes = report_.slug->bytes] {
+      return util::ProgressReading{.done = meter->moved() - before, .total = bytes};
+    };
+    const std::shared_ptr<void> shown = show("publishing the slug", moved);
     key = named ? build::publish(*store_, options_.app, *named, work_->own() / "slug.tgz", procfile_, stop)
                 : std::move(named);
   }
@@ -302,6 +308,7 @@ Step Pipeline::publish() {
   }
   report_.slug->key = *key;
   log_.heading(fmt::format("Published {}", *key));
+  start_removal();
   return {};
 }
 

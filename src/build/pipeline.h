@@ -18,6 +18,7 @@
 #include "build/report.h"
 #include "build/saving.h"
 #include "build/ssh_agent.h"
+#include "build/stored_builds.h"
 #include "build/surroundings.h"
 #include "build/transfer.h"
 #include "build/work_dir.h"
@@ -106,6 +107,8 @@ class Pipeline {
   Step test();
 
   // pipeline_end.cc
+  void start_removal();
+  void end_removal();
   bool keeps_failed_cache() const;
   void save_cache();
   void save_now();
@@ -127,6 +130,8 @@ class Pipeline {
   bool cache_is_restored() const;
   bool cache_is_saved() const;
   std::string keep_slug();
+  std::shared_ptr<void> show(std::string_view what, std::function<util::ProgressReading()> read) const;
+  std::shared_ptr<void> show(std::string_view what, std::shared_ptr<const util::Progress> progress) const;
 
   const BuildOptions& options_;
   const Console& console_;
@@ -158,6 +163,10 @@ class Pipeline {
   using Deletion = std::optional<Result<cache::PurgeReport>>;
   const std::shared_ptr<Deletion> deleted_ = std::make_shared<Deletion>();
   std::unique_ptr<Transfer> deletion_;
+  const std::shared_ptr<util::Progress> restore_progress_ = std::make_shared<util::Progress>();
+  // Of builds that --keep-builds does not keep; null where none is under way.
+  std::unique_ptr<Transfer> removal_;
+  std::shared_ptr<Result<BuildRemoval>> removed_;
 
   std::string source_version_;
   buildpack::TestSettings test_settings_;

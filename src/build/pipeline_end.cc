@@ -20,6 +20,9 @@ namespace {
 constexpr std::chrono::seconds kRecordsLimit(30);
 constexpr std::chrono::seconds kRecordsLimitWhenInterrupted(2);
 
+// From the publish on, most of it beside the save.
+constexpr std::chrono::seconds kRemovalLimit(5);
+
 }  // namespace
 
 void Pipeline::record(const char* name, Clock::time_point start, Clock::duration taken) {
@@ -64,6 +67,38 @@ bool Pipeline::keeps_failed_cache() const {
          kind != FailureClass::interrupted && kind != FailureClass::internal;
 }
 
+std::shared_ptr<void> Pipeline::show(std::string_view what, std::function<util::ProgressReading()> read) const {
+  return console_.progress ? console_.progress(what, std::move(read)) : nullptr;
+}
+
+std::shared_ptr<void> Pipeline::show(std::string_view what, std::shared_ptr<const util::Progress> progress) const {
+  return show(what, [progress = std::move(progress)] { return progress->read(); });
+}
+
+// Beside the save. Nothing that comes of it is this build's concern.
+void Pipeline::start_removal() {
+  if (options_.keep_builds == 0) return;
+  removed_ = std::make_shared<Result<BuildRemoval>>(fail(ErrorKind::cancelled, "it took too long"));
+  const auto work = [removed = removed_, app = options_.app, own = report_.build, keep = options_.keep_builds](
+                        store::ObjectStore& store, const std::stop_token& stop) {
+    *removed = keep_newest(store, app, keep, own, stop);
+  };
+  removal_ = std::make_unique<Transfer>(store_, meter_, TransferLimits{kRemovalLimit, kRemovalLimit}, work, stop_);
+}
+
+void Pipeline::end_removal() {
+  if (!removal_) return;
+  // What hangs in the store still writes its result.
+  const bool ended = removal_->wait();
+  if (!ended || !*removed_) {
+    log_.note(fmt::format("older builds were not removed: {}", ended ? removed_->error().message : "it took too long"));
+  } else if (!(*removed_)->builds.empty()) {
+    log_.note(fmt::format("removed {} older builds (--keep-builds {}), {}", (*removed_)->builds.size(),
+                          options_.keep_builds, util::human_size((*removed_)->bytes)));
+  }
+  removal_.reset();
+}
+
 void Pipeline::save_cache() {
   if (cache_ == CacheMode::off || cache_ == CacheMode::read_only) {
     report_.save.outcome = skipped_ ? "skipped" : "off";
@@ -86,7 +121,8 @@ SaveRequest Pipeline::save_request() const {
                       .compression_level = static_cast<int>(options_.compression_level),
                       .max_bytes = options_.max_size,
                       .exclude = {},
-                      .as = report_.failure ? cache::SaveAs::failed : cache::SaveAs::newest},
+                      .as = report_.failure ? cache::SaveAs::failed : cache::SaveAs::newest,
+                      .progress = nullptr},
           .exclude = cache_exclusions(options_.cache_exclude, config_vars_),
           .culprit = culprit_,
           .limits = {options_.save_deadline, options_.stall_timeout}};
@@ -94,7 +130,11 @@ SaveRequest Pipeline::save_request() const {
 
 void Pipeline::save_now() {
   log_.heading("Saving cache...");
-  const Saved saved = build::save_cache(store_, meter_, work_, save_request(), log_, stop_);
+  SaveRequest request = save_request();
+  request.options.progress = std::make_shared<util::Progress>();
+  std::shared_ptr<void> shown = show("saving the cache", request.options.progress);
+  const Saved saved = build::save_cache(store_, meter_, work_, request, log_, stop_);
+  shown.reset();
   report_.save = saved.report;
   past_.save_time = saved.taken;
   record("save", saved.start, saved.taken);
@@ -148,6 +188,7 @@ void Pipeline::await_deletion() {
 
 void Pipeline::finish() {
   log_.end_output();
+  end_removal();
   if (report_.failure) tell_failure();
   name_failed_build();
   log_.note(fmt::format("restore: {}, generation {}, {} entries, {} bytes, {} fetched", report_.restore.outcome,

@@ -194,8 +194,11 @@ void Pipeline::start_restore() {
   if (!store_ && (cache_ == CacheMode::on || cache_ == CacheMode::read_only)) report_.restore.outcome = "unavailable";
   if (!cache_is_restored()) return;
   report_.restore.outcome = "late";  // until it was waited for: a build may fail before
-  cache::RestoreOptions restore_options{
-      .owner = sandbox_->owner(), .threads = 0, .seeds = {}, .from = options_.cache_from};
+  cache::RestoreOptions restore_options{.owner = sandbox_->owner(),
+                                        .threads = 0,
+                                        .seeds = {},
+                                        .from = options_.cache_from,
+                                        .progress = restore_progress_};
   for (const std::string& seed : options_.seeds) {
     if (Result<std::string> app = cache::app_of_key(seed)) restore_options.seeds.push_back(std::move(*app));
   }

@@ -26,6 +26,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kUserInside = "build";
+constexpr int kAttempts = 3;
 
 struct Prepared {
   fs::path slug;
@@ -51,17 +52,43 @@ std::unexpected<Failure> failed_by(const Error& error) {
   return std::unexpected(Failure{class_of(error), {}, error.message});
 }
 
+// "APP" or "APP@BUILD".
+struct Target {
+  std::string app;
+  std::optional<std::string> build;  // absent: the newest that succeeded
+};
+
+Target target_of(const std::string& text) {
+  const std::size_t at = text.find('@');
+  if (at == std::string::npos) return {text, std::nullopt};
+  return {text.substr(0, at), text.substr(at + 1)};
+}
+
+// A build that is removed while its slug is on the way was not the newest any more; the one that is now is taken.
+Result<PublishedBuild> download(store::ObjectStore& store, const Target& target, const fs::path& file,
+                                const std::stop_token& stop) {
+  for (int left = kAttempts;; --left) {
+    PublishedBuild build = TRY(target.build ? published_build(store, target.app, *target.build, stop)
+                                            : newest_build(store, target.app, stop));
+    Result<void> downloaded = download_slug(store, build, file, stop);
+    if (downloaded) return build;
+    const bool again = left > 0 && !target.build && downloaded.error().kind == ErrorKind::not_found;
+    if (!again) return std::unexpected(std::move(downloaded).error());
+    TRY(util::remove_tree(file));
+  }
+}
+
 Result<Prepared> fetch(const RunOptions& options, const Surroundings& surroundings, const fs::path& directory,
                        const std::stop_token& stop) {
   if (is_file_name(options.target)) return Prepared{options.target, {}};
-  TRY(check_app_name(options.target));
+  const Target target = target_of(options.target);
+  TRY(check_app_name(target.app));
   std::string url = options.store_url;
   if (url.empty()) url = TRY(store::default_url());
   const store::OpenStore opened = TRY(surroundings.open_store(url, options.store_options));
-  const PublishedBuild build = TRY(newest_build(*opened.store, options.target, stop));
-  Prepared prepared{directory / "slug.tgz", buildpack::parse_report(build.procfile)};
-  TRY(download_slug(*opened.store, build, prepared.slug, stop));
-  return prepared;
+  const fs::path slug = directory / "slug.tgz";
+  const PublishedBuild build = TRY(download(*opened.store, target, slug, stop));
+  return Prepared{slug, buildpack::parse_report(build.procfile)};
 }
 
 Result<void> unpack(const fs::path& slug, const fs::path& app_dir, uid_t owner, const std::stop_token& stop) {
@@ -161,7 +188,8 @@ std::expected<int, Failure> run_process(const RunOptions& options, const Surroun
   const fs::path root = options.work_root.empty() ? default_work_root(options.host_environment) : options.work_root;
   remove_abandoned(root);
   // Apart from builds: a running app must not move the next build of it to another directory.
-  const Result<WorkDir> work = WorkDir::open(root, "run." + fs::path(options.target).filename().native());
+  const Result<WorkDir> work =
+      WorkDir::open(root, "run." + target_of(fs::path(options.target).filename().native()).app);
   if (!work) return failed_by(work.error());
   const Result<Prepared> prepared = fetch(options, surroundings, work->own(), stop);
   if (!prepared) return failed_by(prepared.error());

@@ -22,7 +22,9 @@
 namespace hearth::build {
 
 struct RunOptions {
-  std::string target;                  // an existing slug file (a path with '/', or ending in .tgz), else an app's name
+  // An existing slug file (a path with '/', or ending in .tgz), else an app's name, or APP@BUILD: one of its builds, as
+  // choose_build (stored_builds.h) understands it.
+  std::string target;
   std::string process;                 // empty: "web", or no process where `arguments` are a command of their own
   std::vector<std::string> arguments;  // after "--": behind the process' command, or, without a process, a command
   std::uint16_t port = 5000;           // PORT, and reachable on the host's 127.0.0.1
@@ -41,11 +43,11 @@ struct RunOptions {
   std::filesystem::path work_root;  // empty: default_work_root()
 };
 
-// Unpacks the slug (of an app: the newest that succeeded, its SHA-256 checked against its report) at /app and runs the
-// process with our stdin, stdout and stderr until it ends, or until `stop`, which sends it TERM and, after a grace,
-// KILL. The value is its exit code (128 + signal where a signal ended it). `diagnostics` gets one line a call.
-// Failures: source (no such app or slug, damaged), usage (an unknown process type: the message names the known ones),
-// internal, interrupted (stopped before the process was started).
+// Unpacks the slug (of an app: the named build's, or the newest that succeeded, its SHA-256 checked against its report)
+// at /app and runs the process with our stdin, stdout and stderr until it ends, or until `stop`, which sends it TERM
+// and, after a grace, KILL. The value is its exit code (128 + signal where a signal ended it). `diagnostics` gets one
+// line a call. Failures: source (no such app or slug, damaged), usage (an unknown process type: the message names the
+// known ones), internal, interrupted (stopped before the process was started).
 std::expected<int, Failure> run_process(const RunOptions& options,
                                         const std::function<void(std::string_view line)>& diagnostics,
                                         std::stop_token stop);

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -16,6 +17,7 @@
 #include "store/object_store.h"
 #include "util/error.h"
 #include "util/ignore_rules.h"
+#include "util/progress.h"
 
 namespace hearth::cache {
 
@@ -41,6 +43,7 @@ struct RestoreOptions {
   // that can be restored. Nothing is written to theirs; what comes of it is the app's own with its next save.
   std::vector<std::string> seeds;
   From from = From::in_force;
+  std::shared_ptr<util::Progress> progress = nullptr;  // of what is fetched and unpacked, as it is stored; may be null
 };
 
 enum class RestoreOutcome { hit, fallback, miss, damaged, unavailable, late };
@@ -71,8 +74,9 @@ struct SaveOptions {
   int compression_level = kDefaultCompressionLevel;  // zstd's
   // What the files may have together, in bytes; trim.h says what is left out of a directory that has more. 0: anything.
   std::uint64_t max_bytes = 0;
-  util::IgnoreRules exclude;                         // what they name, relative to the directory, is left out
+  util::IgnoreRules exclude;  // what they name, relative to the directory, is left out
   SaveAs as = SaveAs::newest;
+  std::shared_ptr<util::Progress> progress = nullptr;  // of the contents that are read and stored; may be null
 };
 
 struct SaveReport {

@@ -75,6 +75,7 @@ Result<Contents> ContentWriter::run(std::span<const ContentJob> jobs, const std:
   jobs_ = jobs;
   contents_.files.assign(jobs.size(), {});
   contents_.extents.reserve(jobs.size());
+  begin_progress();
   std::vector<std::uint32_t> todo(jobs.size());
   std::iota(todo.begin(), todo.end(), 0);
   for (int left = kPasses; left > 0 && !todo.empty(); --left) {
@@ -110,6 +111,7 @@ Result<void> ContentWriter::work(const std::stop_token& stop) {
       parts.push_back(TRY(read(reader, part)));
     }
     hash(parts);
+    const std::uint64_t content = content_bytes(parts);
     std::vector<FullBlock> full;
     {
       // In the order of the paths, so that neighbours share a block. Whoever has the lowest number never waits.
@@ -122,7 +124,24 @@ Result<void> ContentWriter::work(const std::stop_token& stop) {
       turn_changed_.notify_all();
     }
     for (FullBlock& block : full) TRY(write(std::move(block), stop));
+    // Not before: compressing and storing takes longer than reading.
+    if (request_.progress != nullptr) request_.progress->add(content);
   }
+}
+
+void ContentWriter::begin_progress() const {
+  if (request_.progress == nullptr) return;
+  std::uint64_t total = 0;
+  for (const ContentJob& job : jobs_) total += request_.found.status(job.found).size;
+  request_.progress->begin(total);
+}
+
+std::uint64_t ContentWriter::content_bytes(std::span<const ReadPart> parts) {
+  std::uint64_t bytes = 0;
+  for (const ReadPart& part : parts) {
+    for (const Stretch& stretch : part.content.stretches) bytes += stretch.length;
+  }
+  return bytes;
 }
 
 bool ContentWriter::is_large(std::uint32_t job) const {

@@ -21,6 +21,7 @@
 #include "cache/tree.h"
 #include "cache/warnings.h"
 #include "util/error.h"
+#include "util/progress.h"
 
 namespace hearth::cache {
 
@@ -59,6 +60,7 @@ struct ContentRequest {
   PackWriter& packs;
   int compression_level = kDefaultCompressionLevel;
   unsigned threads = 0;
+  util::Progress* progress = nullptr;  // of the jobs' contents; may be null
 };
 
 class ContentWriter {
@@ -86,6 +88,8 @@ class ContentWriter {
   bool is_large(std::uint32_t job) const;
   ReadPart begin(const Part& part) const;
   static Result<void> accept(ReadPart& part, Result<FilePart> content);
+  void begin_progress() const;
+  static std::uint64_t content_bytes(std::span<const ReadPart> parts);
   static void hash(std::span<ReadPart> parts);
   Result<ReadPart> read(Reader& reader, const Part& part);
   Result<ReadPart> read_from_base(Reader& reader, const Part& part);

@@ -48,6 +48,7 @@ class Filler {
         files_(request.update == nullptr ? std::vector<FileStatus>(manifest_.entries.size()) : request.update->files) {}
 
   Result<void> run(const std::stop_token& stop) {
+    begin_progress();
     TRY(make_directories(stop));
     TRY(begin_files(stop));
     TRY(in_parallel(threads_, stop, [this](const std::stop_token& token) { return work(token); }));
@@ -68,6 +69,15 @@ class Filler {
 
   Action action(std::size_t index) const {
     return request_.update == nullptr ? Action::make : request_.update->actions[index];
+  }
+
+  void begin_progress() const {
+    if (request_.progress == nullptr) return;
+    std::uint64_t total = 0;
+    for (const FetchRange& range : plan_.ranges()) {
+      for (const std::uint32_t block : range.blocks) total += manifest_.blocks[block].stored_bytes;
+    }
+    request_.progress->begin(total);
   }
 
   // Shares the entries out to the threads.
@@ -221,6 +231,7 @@ class Filler {
       }
       if (!raw) return damage(range.pack, std::move(raw).error());
       TRY(write_block(creator, index, *raw));
+      if (request_.progress != nullptr) request_.progress->add(block.stored_bytes);
     }
     return {};
   }

@@ -15,6 +15,7 @@
 #include "cache/update_plan.h"
 #include "store/object_store.h"
 #include "util/error.h"
+#include "util/progress.h"
 
 namespace hearth::cache {
 
@@ -27,6 +28,7 @@ struct FillRequest {
   const UpdatePlan* update = nullptr;
   std::optional<uid_t> owner;
   unsigned threads = 0;
+  util::Progress* progress = nullptr;  // of the blocks that are needed, as they are stored; may be null
 };
 
 struct Filled {

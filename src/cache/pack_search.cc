@@ -34,13 +34,19 @@ bool is_damage(ErrorKind kind) {
 }
 
 PackSearch::PackSearch(store::ObjectStore& store, const Layout& layout, std::string epoch, unsigned threads,
-                       const std::stop_token& stop)
-    : store_(store), layout_(layout), epoch_(std::move(epoch)), threads_(core_count(threads)), stop_(stop) {}
+                       const std::stop_token& stop, util::Progress* progress)
+    : store_(store),
+      layout_(layout),
+      epoch_(std::move(epoch)),
+      threads_(core_count(threads)),
+      stop_(stop),
+      progress_(progress) {}
 
 Result<void> PackSearch::look_at_packs(const std::vector<Generation>& generations) {
   for (const Generation& generation : generations) {
     for (const PackName& pack : generation.packs) packs_.try_emplace(pack);
   }
+  begin_progress();
   std::mutex mutex;
   auto next = packs_.begin();
   return in_parallel(threads_, stop_, [&](const std::stop_token& token) -> Result<void> {
@@ -50,8 +56,16 @@ Result<void> PackSearch::look_at_packs(const std::vector<Generation>& generation
       auto& [pack, state] = *next++;
       lock.unlock();
       TRY(look_at(pack, state, token));
+      if (progress_ != nullptr) progress_->add(pack.bytes);
     }
   });
+}
+
+void PackSearch::begin_progress() const {
+  if (progress_ == nullptr) return;
+  std::uint64_t total = 0;
+  for (const auto& [pack, state] : packs_) total += pack.bytes;
+  progress_->begin(total);
 }
 
 Result<void> PackSearch::look_at(const PackName& pack, State& state, const std::stop_token& stop) {

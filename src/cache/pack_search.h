@@ -24,9 +24,9 @@ bool is_damage(ErrorKind kind);
 // For one HEAD. The functions are for one thread, look_at_packs() has threads of its own.
 class PackSearch {
  public:
-  // `threads` (0: one per core) read at the same time, a pack each in memory.
+  // `threads` (0: one per core) read at the same time, a pack each in memory. `progress` (null: nobody) is of the packs.
   PackSearch(store::ObjectStore& store, const Layout& layout, std::string epoch, unsigned threads,
-             const std::stop_token& stop);
+             const std::stop_token& stop, util::Progress* progress = nullptr);
 
   // Once, with all generations that the other functions are asked for. Errors: the store's; damage is none.
   Result<void> look_at_packs(const std::vector<Generation>& generations);
@@ -54,6 +54,7 @@ class PackSearch {
     std::vector<PackedBlock> trailer;       // of a damaged one
   };
 
+  void begin_progress() const;
   Result<void> look_at(const PackName& pack, State& state, const std::stop_token& stop);
   static bool has(const State& state, Block block);
   Result<bool> is_good_by_itself(const PackName& pack, const Block& block);
@@ -64,6 +65,7 @@ class PackSearch {
   const std::string epoch_;
   const unsigned threads_;
   const std::stop_token& stop_;
+  util::Progress* const progress_;
   std::map<PackName, State> packs_;  // the map itself is complete before the threads start
   std::map<std::string, std::string> damaged_;
   std::atomic<std::uint64_t> read_bytes_ = 0;

@@ -238,7 +238,8 @@ class Saver {
                                  .known = known,
                                  .packs = *packs_,
                                  .compression_level = options_.compression_level,
-                                 .threads = options_.threads};
+                                 .threads = options_.threads,
+                                 .progress = options_.progress.get()};
     ContentWriter writer(request, warnings_);
     Result<Contents> contents = writer.run(jobs, stop_);
     report_.read_bytes = writer.read_bytes();

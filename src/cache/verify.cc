@@ -18,8 +18,9 @@ constexpr const char* kHeadName = "HEAD";
 
 class Verifier {
  public:
-  Verifier(store::ObjectStore& store, const Layout& layout, unsigned threads, const std::stop_token& stop)
-      : store_(store), layout_(layout), threads_(threads), stop_(stop) {}
+  Verifier(store::ObjectStore& store, const Layout& layout, unsigned threads, const std::stop_token& stop,
+           util::Progress* progress)
+      : store_(store), layout_(layout), threads_(threads), stop_(stop), progress_(progress) {}
 
   VerifyReport run() {
     const Result<void> looked = look();
@@ -47,7 +48,7 @@ class Verifier {
     std::vector<Generation> all = head_.generations;
     all.insert(all.end(), head_.aside.begin(), head_.aside.end());
     std::erase_if(all, [this](const Generation& generation) { return names_bad(head_, generation); });
-    PackSearch search(store_, layout_, head_.epoch, threads_, stop_);
+    PackSearch search(store_, layout_, head_.epoch, threads_, stop_, progress_);
     const Result<void> looked = look_at(all, search);
     report_.read_bytes += search.read_bytes();
     TRY(looked);
@@ -115,6 +116,7 @@ class Verifier {
   const Layout& layout_;
   const unsigned threads_;
   const std::stop_token& stop_;
+  util::Progress* const progress_;
   bool absent_ = false;
   Head head_;
   std::set<std::string> manifests_;             // the saves that wrote them
@@ -138,9 +140,10 @@ std::string_view name(VerifyOutcome outcome) {
   return "unavailable";
 }
 
-VerifyReport verify(store::ObjectStore& store, const Name& name, unsigned threads, const std::stop_token& stop) {
+VerifyReport verify(store::ObjectStore& store, const Name& name, unsigned threads, const std::stop_token& stop,
+                    util::Progress* progress) {
   const Result<Layout> layout = Layout::of(name);
-  if (layout) return Verifier(store, *layout, threads, stop).run();
+  if (layout) return Verifier(store, *layout, threads, stop, progress).run();
   VerifyReport report;
   report.error = layout.error();
   return report;

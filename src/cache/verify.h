@@ -10,6 +10,7 @@
 #include "cache/cache.h"
 #include "store/object_store.h"
 #include "util/error.h"
+#include "util/progress.h"
 
 namespace hearth::cache {
 
@@ -46,7 +47,8 @@ struct VerifyReport {
 //
 // Changes nothing in the store, and goes well with savers at work: an object that HEAD names no longer at the end is
 // not counted as damaged. `threads`: 0 is one per core; memory is two packs for each. Never an error: the outcome
-// tells.
-VerifyReport verify(store::ObjectStore& store, const Name& name, unsigned threads, const std::stop_token& stop);
+// tells. `progress`: of the packs; may be null.
+VerifyReport verify(store::ObjectStore& store, const Name& name, unsigned threads, const std::stop_token& stop,
+                    util::Progress* progress = nullptr);
 
 }  // namespace hearth::cache

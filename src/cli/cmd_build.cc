@@ -23,6 +23,10 @@ void add_results(Options& options, BuildFlags& flags) {
   options.size("--slug-hard-limit", target.slug_hard_limit, "Refuse a larger slug");
   options.text("--slug", target.slug_to, "Also write the slug here; - is standard output")->type_name("FILE|-");
   options.flag("--no-publish", flags.no_publish, "Store neither slug nor report");
+  options
+      .number("--keep-builds", target.keep_builds,
+              "Newest builds of the app that stay in the store, and the newest that succeeded; 0: all")
+      ->capture_default_str();
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "cli/cache_target.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"
+#include "cli/screen.h"
 #include "cli/shared_options.h"
 #include "util/ignore_rules.h"
 #include "util/machine.h"
@@ -51,6 +52,7 @@ struct CacheFlags {
   bool replace = false;                                                       // of restore only
   std::uint32_t compression_level = build::BuildOptions().compression_level;  // of save only
   std::uint64_t max_size = 0;                                                 // of save only
+  std::shared_ptr<util::Progress> progress = std::make_shared<util::Progress>();
 
   cache::Name name() const { return {app, stack, util::architecture()}; }
   // For messages.
@@ -149,9 +151,10 @@ void tell_json(const CacheFlags& flags, const Report& report) {
   say(json.substr(0, json.size() - 1));
 }
 
-// The part that both verbs share: the store, and the limits. `unavailable` is the report where there is no store.
+// The part that both verbs share: the store, the progress, and the limits. `unavailable` is the report where there is no
+// store.
 template <class Report>
-int with_store(const CacheFlags& flags, const Session& session, const Report& unavailable,
+int with_store(const CacheFlags& flags, const Session& session, std::string_view what, const Report& unavailable,
                std::function<Report(store::ObjectStore&, const std::stop_token&)> work) {
   Result<store::OpenStore> opened = open_store(flags.store);
   if (!opened && opened.error().kind == ErrorKind::invalid) return refuse(opened.error(), session);
@@ -159,10 +162,12 @@ int with_store(const CacheFlags& flags, const Session& session, const Report& un
     tell_json(flags, unavailable);
     return fall_short(flags, static_cast<int>(ExitCode::store), opened.error().message);
   }
+  std::shared_ptr<void> shown = Screen::of(session.environment)->show(what, flags.progress);
   build::ReportingTransfer<Report> transfer(std::move(opened->store), opened->meter,
                                             {flags.deadline, flags.stall_timeout}, std::move(work),
                                             session.signals.token());
   const Report report = transfer.wait();
+  shown.reset();
   tell_json(flags, report);
   return conclude(flags, report, transfer.transfer(), session);
 }
@@ -172,14 +177,18 @@ int restore(const CacheFlags& flags, const Session& session) {
   const cache::Replace replace = flags.replace ? cache::Replace::yes : cache::Replace::no;
   const Result<void> room = cache::make_room(flags.directory, index, replace);
   if (!room) return refuse(room.error(), session);
-  const cache::RestoreOptions options{.owner = {}, .threads = 0, .seeds = flags.fallbacks, .from = cache::From::in_force};
+  const cache::RestoreOptions options{.owner = {},
+                                      .threads = 0,
+                                      .seeds = flags.fallbacks,
+                                      .from = cache::From::in_force,
+                                      .progress = flags.progress};
   const auto work = [name = flags.name(), directory = flags.directory, index, options](store::ObjectStore& store,
                                                                                        const std::stop_token& stop) {
     return cache::restore(store, name, directory, index, options, stop);
   };
   cache::RestoreReport unavailable;
   unavailable.outcome = cache::RestoreOutcome::unavailable;
-  return with_store<cache::RestoreReport>(flags, session, unavailable, work);
+  return with_store<cache::RestoreReport>(flags, session, "restoring the cache", unavailable, work);
 }
 
 int save(const CacheFlags& flags, const Session& session) {
@@ -192,12 +201,13 @@ int save(const CacheFlags& flags, const Session& session) {
                                    .compression_level = static_cast<int>(flags.compression_level),
                                    .max_bytes = flags.max_size,
                                    .exclude = util::IgnoreRules(build::cache_exclusions(flags.exclude, {})),
-                                   .as = cache::SaveAs::newest};
+                                   .as = cache::SaveAs::newest,
+                                   .progress = flags.progress};
   const auto work = [name = flags.name(), directory = flags.directory, options](store::ObjectStore& store,
                                                                                 const std::stop_token& stop) {
     return cache::save(store, name, directory, cache::index_path(directory), options, stop);
   };
-  return with_store<cache::SaveReport>(flags, session, {}, work);
+  return with_store<cache::SaveReport>(flags, session, "saving the cache", {}, work);
 }
 
 void define_verb(CLI::App& command, Invocation& invocation, const std::shared_ptr<CacheFlags>& flags,

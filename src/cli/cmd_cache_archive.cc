@@ -137,7 +137,8 @@ int run_import(const ImportFlags& flags, const Session& session) {
                                     .compression_level = static_cast<int>(flags.compression_level),
                                     .max_bytes = 0,
                                     .exclude = {},
-                                    .as = cache::SaveAs::newest};
+                                    .as = cache::SaveAs::newest,
+                                    .progress = nullptr};
   const Result<build::Imported> imported =
       build::import_cache(*opened->store, name, *archive, flags.temporary, options, session.signals.token());
   if (imported) return conclude(flags, name, *imported, session);

@@ -8,6 +8,7 @@
 #include "cli/cache_target.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"
+#include "cli/screen.h"
 #include "util/text.h"
 
 namespace hearth::cli {
@@ -103,10 +104,14 @@ int execute(const VerifyFlags& flags, const Session& session) {
   if (!found) return refuse_of_store(found.error(), session);
   store::ObjectStore& store = *found->opened.store;
   const std::stop_token stop = session.signals.token();
+  const std::shared_ptr<Screen> screen = Screen::of(session.environment);
   std::vector<cache::VerifyReport> reports;
   nlohmann::json json = nlohmann::json::array();
   for (const cache::Name& name : found->names) {
-    reports.push_back(cache::verify(store, name, flags.threads, stop));
+    const auto progress = std::make_shared<util::Progress>();
+    std::shared_ptr<void> shown = screen->show("verifying " + title(name), progress);
+    reports.push_back(cache::verify(store, name, flags.threads, stop, progress.get()));
+    shown.reset();
     if (flags.format == Format::json) {
       json.push_back(as_json(name, reports.back()));
     } else {

@@ -14,6 +14,7 @@ constexpr const char* kExamples = R"(Examples:
   hearth run blog                          the web process of the newest build that succeeded
   hearth run blog worker --env QUEUE=mail
   hearth run blog -- rake db:migrate       a command of its own
+  hearth run blog@20261122T154141Z-ae2b    an earlier build: hearth builds ls blog
   hearth run ./blog.tgz web --port 8080    from a slug file
 
 The exit code is the process' own; 128 + N where signal N ended it.)";
@@ -45,11 +46,12 @@ int execute(RunFlags& flags, const Session& session) {
 
 void define_run(CLI::App& root, Invocation& invocation) {
   CLI::App* command =
-      root.add_subcommand("run", "Start a process of what was built: run APP|SLUG-FILE [PROCESS] [-- ARGS...]");
+      root.add_subcommand("run", "Start a process of what was built: run APP[@BUILD]|SLUG-FILE [PROCESS] [-- ARGS...]");
   command->footer(kExamples);
   auto flags = std::make_shared<RunFlags>();
   auto options = std::make_shared<Options>(*command, invocation.environment);
-  command->add_option("TARGET", flags->options.target, "App, or slug file (with a / or ending in .tgz)");
+  command->add_option("TARGET", flags->options.target,
+                      "App, APP@BUILD for an earlier build, or slug file (with a / or ending in .tgz)");
   command->add_option("PROCESS", flags->options.process, "Process type (default: web)");
   CLI::Option* port = options->number("--port", flags->port, "PORT of the process, reachable on 127.0.0.1")
                           ->check(CLI::Range(1, 65535))
@@ -65,6 +67,7 @@ void define_run(CLI::App& root, Invocation& invocation) {
       options->finish();
       if (flags->options.target.empty())
         throw UsageError("run needs an APP or a slug file, for example: hearth run blog");
+      if (flags->options.target.ends_with('@')) throw UsageError("run APP@BUILD needs the name of a BUILD");
       flags->options.arguments = invocation.behind_dashes;
       invocation.run = [flags](const Session& session) { return execute(*flags, session); };
     };

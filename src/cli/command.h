@@ -57,6 +57,10 @@ void define_cache_rollback(CLI::App& cache, Invocation& invocation);
 void define_cache_show(CLI::App& cache, Invocation& invocation);
 void define_cache_verify(CLI::App& cache, Invocation& invocation);
 void define_cache_stats(CLI::App& cache, Invocation& invocation);
+void define_builds(CLI::App& root, Invocation& invocation);
+void define_doctor(CLI::App& root, Invocation& invocation);
+void define_completion(CLI::App& root, Invocation& invocation);
+void define_man(CLI::App& root, Invocation& invocation);
 void define_store(CLI::App& root, Invocation& invocation);
 void define_finish_save(CLI::App& root, Invocation& invocation);
 

@@ -5,6 +5,7 @@
 
 #include <memory>
 
+#include "cli/screen.h"
 #include "util/file.h"
 
 namespace hearth::cli {
@@ -28,10 +29,18 @@ void say(const std::string& line) {
 
 build::Console terminal_console(int log_fd, build::LogFormat format, const Environment& environment) {
   build::Console console;
-  console.log = [log_fd, open = std::make_shared<bool>(true)](std::string_view bytes) {
-    if (*open && !util::write_full(log_fd, bytes)) *open = false;
+  const std::shared_ptr<Screen> screen = Screen::of(environment);
+  console.log = [screen, log_fd, open = std::make_shared<bool>(true)](std::string_view bytes) {
+    if (*open && !screen->write(log_fd, bytes)) *open = false;
   };
-  console.diagnostics = [](std::string_view line) { complain(std::string(line)); };
+  console.diagnostics = [screen](std::string_view line) {
+    screen->write(STDERR_FILENO, fmt::format("hearth: {}\n", line));
+  };
+  console.progress = [screen](std::string_view what, std::function<util::ProgressReading()> read) {
+    return screen->show(what, std::move(read));
+  };
+  // Nothing stands between the lines of a log that a program reads.
+  if (log_fd == STDERR_FILENO && format == build::LogFormat::json) console.progress = nullptr;
   console.target = ::isatty(log_fd) != 0 ? build::LogTarget::terminal : build::LogTarget::file;
   console.colours = wants_colours(log_fd, environment) ? build::Colours::on : build::Colours::off;
   console.format = format;

@@ -12,9 +12,9 @@ namespace hearth::cli {
 // says otherwise.
 bool wants_colours(int fd, const Environment& environment);
 
-// A console whose log goes to `log_fd` (1 or 2) and whose diagnostics go to stderr. Colours and '\r' progress only
-// where that is a terminal; no colours with NO_COLOR (no-color.org) or TERM=dumb. Once the reader has gone away
-// (EPIPE) the rest is dropped, and the build goes on.
+// A console whose log goes to `log_fd` (1 or 2) and whose diagnostics and progress (screen.h) go to stderr. Colours and
+// '\r' progress only where that is a terminal; no colours with NO_COLOR (no-color.org) or TERM=dumb. Once the reader
+// has gone away (EPIPE) the rest is dropped, and the build goes on.
 build::Console terminal_console(int log_fd, build::LogFormat format, const Environment& environment);
 
 }  // namespace hearth::cli

@@ -108,12 +108,18 @@ void define(CLI::App& root, Invocation& invocation) {
   root.footer(
       "hearth COMMAND --help says more, with examples. Each flag --some-name is also the variable "
       "HEARTH_SOME_NAME, and the setting some-name of a file of settings (--config FILE).");
+  // One at a time: an app, or a process, may be called like a command.
+  root.require_subcommand(0, 1);
   define_build(root, invocation);
   define_test(root, invocation);
   define_run(root, invocation);
   define_cache(root, invocation);
   define_store(root, invocation);
   define_finish_save(root, invocation);
+  define_builds(root, invocation);
+  define_doctor(root, invocation);
+  define_completion(root, invocation);
+  define_man(root, invocation);
 }
 
 }  // namespace

@@ -35,6 +35,7 @@ class PipelineTest : public testing::Test {
     options_.installed = temp_.path() / "packs";
     options_.work_root = temp_.path() / "work";
     options_.store_url = "memory";
+    options_.keep_builds = 0;  // beside a save, it would be in the way of the faults that tests set
   }
 
   // Runs a build whose bin/compile is `compile`.
@@ -47,10 +48,15 @@ class PipelineTest : public testing::Test {
       return call.program == "compile" ? compile(call) : sandbox::Exit{};
     };
     log_.clear();
+    shown_.clear();
     diagnostics_.clear();
     Console console;
     console.log = [&](std::string_view bytes) { log_ += bytes; };
     console.diagnostics = [&](std::string_view line) { (diagnostics_ += line) += '\n'; };
+    console.progress = [&](std::string_view what, const std::function<util::ProgressReading()>& read) {
+      shown_.emplace_back(what, read().total);
+      return std::shared_ptr<void>();
+    };
     Surroundings surroundings = fake_surroundings(faulty_, script, kNow);
     if (start_saver_) surroundings.start_saver = start_saver_;
     const Report report = run(options_, console, surroundings, std::move(stop)).report;
@@ -102,6 +108,7 @@ class PipelineTest : public testing::Test {
   std::string log_;
   std::string diagnostics_;
   std::vector<std::string> calls_;
+  std::vector<std::pair<std::string, std::uint64_t>> shown_;  // the progress of what, and how much it was to be
   bool slot_stays_ = false;
   std::function<Result<void>(const SaverInput&)> start_saver_;  // empty: none can be started
 };

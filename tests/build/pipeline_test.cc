@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "build/build_folders.h"
 #include "build/builds.h"
 #include "pipeline_fixture.h"
 
@@ -40,6 +41,54 @@ TEST_F(PipelineTest, BuildsAndPublishes) {
   EXPECT_EQ("3", json["buildpacks"][0]["report"]["version"]);
   EXPECT_EQ("miss", json["cache"]["restore"]["outcome"]);
   EXPECT_EQ(report.build, newest_build(memory_, "demo", {}).value().build);
+}
+
+TEST_F(PipelineTest, ProgressIsShownOfWhatMayTakeLong) {
+  const Report report = build(fill_cache);
+  ASSERT_EQ(shown_.size(), 3U);
+  EXPECT_EQ(shown_[0].first, "restoring the cache");
+  EXPECT_EQ(shown_[1], std::pair(std::string("publishing the slug"), report.slug->bytes));
+  EXPECT_EQ(shown_[2].first, "saving the cache");
+}
+
+TEST_F(PipelineTest, BuildsThatAreNotKeptAreRemoved) {
+  const auto nothing = [](const Call&) -> sandbox::Exit { return {}; };
+  std::vector<std::string> builds;
+  for (int count = 0; count < 4; ++count) builds.push_back(build(nothing).build);
+  options_.keep_builds = 2;
+  const Report last = build(nothing);
+  ASSERT_FALSE(last.failure);
+  EXPECT_EQ(list_builds(memory_, "demo", {}).value().size(), 2U);
+  EXPECT_EQ(stored(builds[2], "report.json"), "");
+  EXPECT_NE(stored(builds[3], "report.json"), "");
+  EXPECT_THAT(stored(last.build, "log.txt"), HasSubstr("removed 3 older builds (--keep-builds 2)"));
+}
+
+TEST_F(PipelineTest, ABuildThatFailedRemovesNone) {
+  for (int count = 0; count < 3; ++count) {
+    ASSERT_FALSE(build([](const Call&) -> sandbox::Exit { return {}; }).failure);
+  }
+  options_.keep_builds = 1;
+  ASSERT_TRUE(build([](const Call&) -> sandbox::Exit { return {.code = 1}; }).failure);
+  EXPECT_EQ(list_builds(memory_, "demo", {}).value().size(), 4U);
+}
+
+TEST_F(PipelineTest, ARemovalThatFailsIsNoConcernOfTheBuild) {
+  for (int count = 0; count < 3; ++count) {
+    ASSERT_FALSE(build([](const Call&) -> sandbox::Exit { return {}; }).failure);
+  }
+  options_.keep_builds = 1;
+  options_.cache = CacheMode::off;
+  faulty_.before_each([&](const support::Operation& operation) {
+    if (operation.verb == Verb::remove) faulty_.stall();
+    if (operation.verb == Verb::put) faulty_.resume();
+  });
+  const auto begin = std::chrono::steady_clock::now();
+  const Report report = build([](const Call&) -> sandbox::Exit { return {}; });
+  EXPECT_FALSE(report.failure);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
+  EXPECT_THAT(stored(report.build, "log.txt"), HasSubstr("older builds were not removed"));
+  EXPECT_EQ(list_builds(memory_, "demo", {}).value().size(), 4U);
 }
 
 TEST_F(PipelineTest, TheSecondBuildIsWarm) {

@@ -33,12 +33,12 @@ class Control : public ::testing::Test {
 
   SaveReport save(Machine& machine, const std::string& app, const std::string& exclude = {}) {
     const SaveOptions options{
-        .threads = 2, .compression_level = kDefaultCompressionLevel, .max_bytes = 0, .exclude = util::IgnoreRules(exclude), .as = SaveAs::newest};
+        .threads = 2, .compression_level = kDefaultCompressionLevel, .max_bytes = 0, .exclude = util::IgnoreRules(exclude), .as = SaveAs::newest, .progress = nullptr};
     return cache::save(faulty_, name_of(app), machine.directory(), machine.index(), options, {});
   }
 
   RestoreReport restore(Machine& machine, const std::string& app, const std::vector<std::string>& seeds = {}) {
-    const RestoreOptions options{.owner = {}, .threads = 2, .seeds = seeds, .from = From::in_force};
+    const RestoreOptions options{.owner = {}, .threads = 2, .seeds = seeds, .from = From::in_force, .progress = nullptr};
     return cache::restore(faulty_, name_of(app), machine.directory(), machine.index(), options, {});
   }
 

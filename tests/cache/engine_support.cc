@@ -150,6 +150,12 @@ std::vector<store::Key> objects_of(store::ObjectStore& store) {
   return keys;
 }
 
+RestoreOptions on_one_thread() {
+  RestoreOptions options;
+  options.threads = 1;
+  return options;
+}
+
 Machine::Machine(store::ObjectStore& store, std::string app)
     : store_(store),
       name_{std::move(app), "heroku-24", "amd64"},

@@ -44,6 +44,8 @@ void wipe(const std::filesystem::path& directory);
 std::vector<store::Key> objects_of(store::ObjectStore& store);
 std::vector<store::Key> all_objects_of(store::ObjectStore& store);
 
+RestoreOptions on_one_thread();
+
 // A place with a cache directory, and an index beside it.
 class Machine {
  public:

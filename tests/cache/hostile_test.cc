@@ -190,7 +190,7 @@ void swap_at_every_call(Onto onto) {
       Swap swap(attempt.outside / "d");
       {
         Swapper swapper(attempt.victim.place(), swap, first, swaps.pattern);
-        attempt.victim.restore({.owner = {}, .threads = 1, .seeds = {}, .from = From::in_force});
+        attempt.victim.restore(on_one_thread());
         began = swapper.began();
       }
       attempt.expect_nothing_outside();
@@ -241,7 +241,7 @@ TEST(HostileNeighbour, CannotEnterWhatIsBeingFilled) {
     put_file(attempt.builder.directory() / "large", noise(1'200'000, 7));
     ASSERT_EQ(attempt.builder.save().outcome, SaveOutcome::saved);
     const RestoreReport report =
-        restore(store, kName, attempt.victim.directory(), attempt.victim.index(), {.owner = {}, .threads = 1, .seeds = {}, .from = From::in_force}, {});
+        restore(store, kName, attempt.victim.directory(), attempt.victim.index(), on_one_thread(), {});
     EXPECT_EQ(report.outcome, RestoreOutcome::hit);
     EXPECT_GT(seen, 0);
   }

@@ -133,7 +133,7 @@ TEST_F(RestoreOverCrash, KilledAtAnyCall) {
     ASSERT_LT(call, kMost);
     SCOPED_TRACE(call);
     Machine& machine = *followers[static_cast<std::size_t>(call)];
-    killed = killed_at(call, machine.place(), [&] { machine.restore({.owner = {}, .threads = 1, .seeds = {}, .from = From::in_force}); });
+    killed = killed_at(call, machine.place(), [&] { machine.restore(on_one_thread()); });
     if (!killed) {
       EXPECT_EQ(picture(machine.directory()), new_);
     }
@@ -165,7 +165,7 @@ TEST_F(RestoreOverCrash, AStoreThatFailsAtAnyRead) {
     Machine& machine = *followers[static_cast<std::size_t>(read)];
     left = read;
     failed = false;
-    const RestoreReport report = machine.restore({.owner = {}, .threads = 1, .seeds = {}, .from = From::in_force});
+    const RestoreReport report = machine.restore(on_one_thread());
     EXPECT_EQ(report.outcome, failed ? RestoreOutcome::unavailable : RestoreOutcome::hit);
     if (failed) {
       EXPECT_TRUE(absent_or_empty(machine.directory()));

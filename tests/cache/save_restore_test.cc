@@ -276,7 +276,10 @@ TEST_F(SaveRestore, EverythingBelongsToTheOwner) {
   make_rich_tree(machine_.directory());
   saved();
   Machine other(store_);
-  ASSERT_EQ(other.restore({.owner = 2000, .threads = 3, .seeds = {}, .from = From::in_force}).outcome, RestoreOutcome::hit);
+  RestoreOptions options;
+  options.owner = 2000;
+  options.threads = 3;
+  ASSERT_EQ(other.restore(options).outcome, RestoreOutcome::hit);
   for (const fs::directory_entry& entry : fs::recursive_directory_iterator(other.directory())) {
     struct stat status{};
     ASSERT_EQ(::lstat(entry.path().c_str(), &status), 0);
