@@ -6,7 +6,6 @@ import os
 import pathlib
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -21,7 +20,7 @@ APP = "demo"
 # Shorter than the defaults, so that a fault that lasts is waited out sooner; the other limits are the defaults.
 DEADLINES = {"HEARTH_RESTORE_DEADLINE": "30s", "HEARTH_SAVE_DEADLINE": "30s"}
 # Both deadlines of a build, and time for everything else.
-HANGS = 120
+HANGS = 120  # seconds
 USAGE, INTERNAL = 2, 70
 
 
@@ -116,7 +115,7 @@ class Cell:
 
     # --- the binary
 
-    def hearth(self, *words, origin=None, more=None, parameters=""):
+    def start(self, *words, origin=None, more=None, parameters=""):
         url = self.store.url(self.bucket, origin or self.store.direct)
         if parameters:
             url += f"{'&' if '?' in url else '?'}{parameters}"
@@ -125,24 +124,30 @@ class Cell:
             "HEARTH_WORK": str(self.place / "work"), **DEADLINES,
             **self.store.environment(origin or self.store.direct, self.place), **(more or {})}
         environment = {name: value for name, value in environment.items() if value is not None}
-        report = self.place / "report.json"
-        report.unlink(missing_ok=True)
-        command = [self.shop.binary, *words] + (["--report", report] if words[0] == "build" else [])
-        began = time.monotonic()
+        (self.place / "report.json").unlink(missing_ok=True)
+        command = [self.shop.binary, *words] + (["--report", self.place / "report.json"] if words[0] == "build" else [])
         process = subprocess.Popen([str(word) for word in command], env=environment, stdin=subprocess.DEVNULL,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=self.place)
+        process.began = time.monotonic()
+        return process
+
+    def finish(self, process):
         try:
             log, errors = process.communicate(timeout=HANGS)
         except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGABRT)
-            process.communicate()
-            raise Broken(f"{words[:2]} hangs: no end after {HANGS} s") from None
-        return Outcome(process.returncode, time.monotonic() - began, errors.decode(errors="replace"),
+            process.kill()
+            log, errors = process.communicate()
+            raise Broken(f"no end after {HANGS} s: {process.args}\n{log[-500:]}\n{errors[-500:]}") from None
+        report = self.place / "report.json"
+        return Outcome(process.returncode, time.monotonic() - process.began, errors.decode(errors="replace"),
                        log.decode(errors="replace"), json.loads(report.read_text()) if report.exists() else None)
 
-    def demand(self, *words):
+    def hearth(self, *words, **options):
+        return self.finish(self.start(*words, **options))
+
+    def demand(self, *words, **options):
         """Without the fault, everything has to work."""
-        outcome = self.hearth(*words)
+        outcome = self.hearth(*words, **options)
         if outcome.code != 0:
             raise Broken(f"without the fault, {' '.join(map(str, words[:2]))}: {outcome}")
         return outcome

@@ -21,7 +21,9 @@ import markdown  # noqa: E402
 import page  # noqa: E402
 from daemons import end_with_parent  # noqa: E402
 
+import concurrency  # noqa: E402
 import killed  # noqa: E402
+import requests_made  # noqa: E402
 import stores  # noqa: E402
 import trials  # noqa: E402
 from cell import Cell, Shop  # noqa: E402
@@ -29,6 +31,8 @@ from cell import Cell, Shop  # noqa: E402
 PAGE = ROOT / "docs/reliability.md"
 RESULTS = ROOT / "build/faults"
 TRIALS = [*trials.TRIALS, *killed.TRIALS]
+# Parts, and the stores that each is for.
+PARTS = {"faults": tuple(stores.STORES), "concurrency": ("ceph", "swift"), "requests": tuple(stores.STORES)}
 
 
 def names(text, known, what):
@@ -44,6 +48,7 @@ def arguments():
         prog="tests/faults/run", description="Lets each fault happen to a save, a restore and a build on each store, and "
         "looks at what is left: nothing may be lost, no build may fail, nothing may hang. Writes what came of it, with the "
         "times, into docs/reliability.md. Exit code 1 if something is not as it must be.")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)} (default: all)")
     parser.add_argument("--store", default="", metavar="NAME,…", help=f"of {', '.join(stores.STORES)} (default: all)")
     parser.add_argument("--fault", default="", metavar="NAME,…", help=f"of {', '.join(known)} (default: all)")
     parser.add_argument("--verb", default="", metavar="NAME,…", help=f"of {', '.join(trials.VERBS)} (default: all)")
@@ -58,6 +63,7 @@ def arguments():
     parser.add_argument("--beside", choices=list(stores.STORES), help=argparse.SUPPRESS)
     parser.add_argument("--results", type=pathlib.Path, default=RESULTS, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    options.parts = names(",".join(options.parts), PARTS, "part")
     options.store = names(options.store, stores.STORES, "store")
     options.fault = names(options.fault, known, "fault")
     options.verb = names(options.verb, trials.VERBS, "verb")
@@ -83,20 +89,32 @@ def told(result):
     return result
 
 
-def run_beside(options):
-    scratch = pathlib.Path(tempfile.mkdtemp(prefix="hearth-faults-", dir="/var/tmp"))
-    shop = Shop(scratch, pathlib.Path(options.hearth).resolve())
+def faults_of(options, shop):
     together, alone = cells(options, shop)
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         results = list(pool.map(lambda cell: told(cell.run()), together))
-    results += [told(cell.run()) for cell in alone]
+    return results + [told(cell.run()) for cell in alone]
+
+
+def run_beside(options):
+    scratch = pathlib.Path(tempfile.mkdtemp(prefix="hearth-faults-", dir="/var/tmp"))
+    shop = Shop(scratch, pathlib.Path(options.hearth).resolve())
     options.results.mkdir(parents=True, exist_ok=True)
-    (options.results / f"{options.beside}.json").write_text(json.dumps(results, indent=1))
-    broken = [result for result in results if result["broken"]]
+    count, broken = 0, 0
+    for part in options.parts:
+        if part == "faults":
+            results = faults_of(options, shop)
+        else:
+            module = {"concurrency": concurrency, "requests": requests_made}[part]
+            results = module.run(shop, stores.STORES[options.beside]())
+        (options.results / f"{part}-{options.beside}.json").write_text(json.dumps(results, indent=1))
+        count += len(results)
+        broken += sum(result["broken"] is not None for result in results)
     if broken:
-        print(f"{len(broken)} of {len(results)} are not as they must be; {scratch} is kept", file=sys.stderr)
+        print(f"{options.beside}: {broken} of {count} are not as they must be; {scratch} is kept", file=sys.stderr)
         return 1
     subprocess.run(["rm", "-rf", scratch], check=True)
+    print(f"{options.beside}: {count} are as they must be")
     return 0
 
 
@@ -137,15 +155,40 @@ def machine():
             f"`tests/faults/run {' '.join(sys.argv[1:])}`".rstrip() + ".")
 
 
+def published(options):
+    """{name: Markdown} of everything that has been measured."""
+    found = {"machine": machine()}
+    gathered = collections.defaultdict(list)
+    for part in options.parts:
+        for name in (name for name in options.store if name in PARTS[part]):
+            results = json.loads((options.results / f"{part}-{name}.json").read_text())
+            if part == "faults":
+                found[f"faults-{name}"] = section(results)
+            gathered[part] += results
+    for part, module in (("concurrency", concurrency), ("requests", requests_made)):
+        if gathered[part]:
+            found[part] = markdown.table(module.HEAD, list(module.rows(gathered[part])))
+    return found
+
+
 def publish(options):
-    sections = {"faults-machine": machine()}
-    for name in options.store:
-        sections[f"faults-{name}"] = section(json.loads((options.results / f"{name}.json").read_text()))
+    sections = published(options)
     if options.out == "-":
         print("\n\n".join(f"## {name}\n\n{content}" for name, content in sections.items()))
     else:
         target = pathlib.Path(options.out)
         target.write_text(page.fill(target.read_text(), sections, word="measured"))
+
+
+def beside(options, name):
+    """Starts the server, and runs the parts that are for it; the exit code."""
+    parts = [part for part in options.parts if name in PARTS[part]]
+    if not parts:
+        return 0
+    command = [ROOT / "tests/stores/with_server.py", name, "--", sys.executable, "-B", __file__, *parts, "--beside", name,
+               "--fault", ",".join(options.fault), "--verb", ",".join(options.verb), "--jobs", options.jobs, "--hearth",
+               options.hearth, "--results", options.results]
+    return subprocess.run([str(word) for word in command], check=False).returncode
 
 
 def main():
@@ -154,15 +197,11 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if options.beside:
         return run_beside(options)
-    began, code = time.monotonic(), 0
-    for name in options.store:
-        command = [ROOT / "tests/stores/with_server.py", name, "--", sys.executable, "-B", __file__, "--beside", name,
-                   "--fault", ",".join(options.fault), "--verb", ",".join(options.verb), "--jobs", options.jobs, "--hearth",
-                   options.hearth, "--results", options.results]
-        code = subprocess.run([str(word) for word in command], check=False).returncode or code
+    began = time.monotonic()
+    codes = [beside(options, name) for name in options.store]
     publish(options)
     print(f"{len(options.store)} stores in {time.monotonic() - began:.0f} s", file=sys.stderr)
-    return code
+    return max(codes)
 
 
 if __name__ == "__main__":
