@@ -249,9 +249,10 @@ class Filler {
       return std::move(object->bytes);
     }
     const ErrorKind kind = object.error().kind;
-    // A range behind the end is what a truncated object answers with.
-    if (kind == ErrorKind::invalid || kind == ErrorKind::corrupt) return std::vector<std::byte>();
     if (kind == ErrorKind::not_found) return damage(pack, std::move(object).error());
+    // A range behind the end is what a truncated object answers with; but a bucket that is gone refuses alike.
+    const bool is_there = kind == ErrorKind::invalid && request_.store.stat(request_.layout.key(name), stop);
+    if (is_there || kind == ErrorKind::corrupt) return std::vector<std::byte>();
     return std::unexpected(std::move(object).error());
   }
 
