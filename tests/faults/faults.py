@@ -5,6 +5,7 @@ import email.utils
 import itertools
 import ssl
 import time
+import urllib.parse
 
 from proxy import Cut, Fault, Reset
 
@@ -162,16 +163,16 @@ class Clock(Fault):
 
 
 class Under(Fault):
-    """Runs `happen` once, when the first large body begins, and lets nothing through before that is done."""
+    """Runs `happen` once, when the first pack is asked for or sent, and lets no pack through before that is done."""
 
     def __init__(self, happen):
         self._happen = happen
         self._done = None
 
-    async def piece(self, proxy, head, offset, piece, send):
-        if head.is_large and self._done is None:
+    async def ask(self, proxy, request):
+        if "/pack/" not in urllib.parse.unquote(request.target):
+            return
+        if self._done is None:
             proxy.struck += 1
             self._done = asyncio.get_running_loop().run_in_executor(None, self._happen)
-        if self._done is not None:
-            await asyncio.shield(self._done)
-        await send(piece)
+        await asyncio.shield(self._done)

@@ -153,13 +153,14 @@ class Faults(unittest.TestCase):
         self.assertEqual(first.getresponse().read(), b"small")
         self.assertEqual(proxy.struck, 1)
 
-    def test_something_happens_once_before_a_large_body_goes_on(self):
+    def test_something_happens_once_before_a_pack_goes_on(self):
         happened = []
-        proxy = self.proxy(faults.Under(lambda: happened.append(list(self.server.seen))))
+        proxy = self.proxy(faults.Under(lambda: happened.append(len(self.server.seen))))
         self.ask(proxy, "/small")
-        self.ask(proxy, "/x", "PUT", CONTENT)
-        self.ask(proxy)
-        self.assertEqual(happened, [["/small"]])
+        self.ask(proxy, "/o/some%2Fpack%2F1", "PUT", CONTENT)
+        self.ask(proxy, "/some/pack/1")
+        self.assertEqual(happened, [1])
+        self.assertEqual(len(self.server.seen), 3)
 
     def test_latency_is_added_to_each_answer(self):
         began = time.monotonic()
