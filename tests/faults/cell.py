@@ -115,7 +115,7 @@ class Cell:
 
     # --- the binary
 
-    def start(self, *words, origin=None, more=None, parameters=""):
+    def start(self, *words, origin=None, more=None, parameters="", within=()):
         url = self.store.url(self.bucket, origin or self.store.direct)
         if parameters:
             url += f"{'&' if '?' in url else '?'}{parameters}"
@@ -125,7 +125,7 @@ class Cell:
             **self.store.environment(origin or self.store.direct, self.place), **(more or {})}
         environment = {name: value for name, value in environment.items() if value is not None}
         (self.place / "report.json").unlink(missing_ok=True)
-        command = [self.shop.binary, *words] + (["--report", self.place / "report.json"] if words[0] == "build" else [])
+        command = [*within, self.shop.binary, *words] + (["--report", self.place / "report.json"] if words[0] == "build" else [])
         process = subprocess.Popen([str(word) for word in command], env=environment, stdin=subprocess.DEVNULL,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=self.place)
         process.began = time.monotonic()

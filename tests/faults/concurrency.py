@@ -1,5 +1,7 @@
 """Eight processes that save at the same time: into one app's cache, and into those of many apps."""
 
+import contextlib
+import itertools
 import json
 import os
 import re
@@ -8,6 +10,7 @@ import time
 
 import faults
 from cell import Broken, Cell, change, content
+from namespaces import Namespace
 from proxy import Proxy
 from trials import Trial
 
@@ -63,9 +66,10 @@ def look_into(store, bucket):
     return heads, orphans
 
 
-def save_all(savers):
-    """Each in a process of its own, at the same time; their exit codes."""
-    processes = [saver.start(*saver.command()) for saver in savers]
+def save_all(savers, ways):
+    """Each in a process of its own, at the same time; their exit codes. `ways` are where they run: (command, origin)."""
+    processes = [saver.start(*saver.command(), within=command, origin=origin)
+                 for saver, (command, origin) in zip(savers, itertools.cycle(ways))]
     outcomes = [saver.finish(process) for saver, process in zip(savers, processes)]
     for outcome in outcomes:
         if outcome.code not in (0, SUPERSEDED):
@@ -73,8 +77,21 @@ def save_all(savers):
     return [outcome.code for outcome in outcomes]
 
 
+@contextlib.contextmanager
+def ways_to(store):
+    """Of this machine, and, where they can be had, of two network namespaces of their own."""
+    with contextlib.ExitStack() as stack:
+        found = [((), None)]
+        if os.geteuid() == 0:
+            for _ in range(2):
+                namespace = stack.enter_context(Namespace())
+                proxy = stack.enter_context(Proxy(store.upstream, listener=namespace.listen()))
+                found.append((namespace.command, proxy.origin))
+        yield found
+
+
 def check(savers, states):
-    """One consistent newest generation for each app: what one of its savers had in the last round that was saved."""
+    """One consistent newest generation for each app: what one of those had that saved in the last round that had any."""
     for app in {saver.app for saver in savers}:
         one = next(saver for saver in savers if saver.app == app)
         place = one.place / f"restored-{time.monotonic_ns()}"
@@ -100,11 +117,15 @@ def race(shop, store, apps):
     savers = [Saver(shop, store, bucket, number, f"app{number % apps}") for number in range(PROCESSES)]
     savers[0].demand(*savers[0].command())
     began, codes, states = time.monotonic(), [], {}
-    for turn in range(ROUNDS):
-        for saver in savers:
-            saver.alter(turn)
-            states.setdefault(saver.app, []).append(content(saver.tree))
-        codes += save_all(savers)
+    with ways_to(store) as ways:
+        for turn in range(ROUNDS):
+            for saver in savers:
+                saver.alter(turn)
+            outcome = save_all(savers, ways)
+            saved = [saver for saver, code in zip(savers, outcome) if code == 0]
+            states |= {app: [content(saver.tree) for saver in saved if saver.app == app]
+                       for app in {saver.app for saver in saved}}
+            codes += outcome
     seconds = time.monotonic() - began
     if apps == PROCESSES and any(codes):
         raise Broken("a save was superseded although nobody else saves this app")
@@ -120,7 +141,7 @@ def race(shop, store, apps):
         if not head["generations"]:
             raise Broken(f"{app} has no generation")
     return {"store": store.name, "apps": apps, "processes": PROCESSES, "saves": len(codes), "seconds": round(seconds, 1),
-            "superseded": sum(code == SUPERSEDED for code in codes), "orphans": len(orphans), "left": len(left)}
+            "machines": len(ways), "superseded": sum(code == SUPERSEDED for code in codes), "orphans": len(orphans), "left": len(left)}
 
 
 def run(shop, store):
@@ -137,10 +158,10 @@ def run(shop, store):
 def rows(results):
     for result in results:
         if result["broken"]:
-            yield [result["store"], str(result["apps"]), "**broken**", "", "", "", ""]
+            yield [result["store"], str(result["apps"]), "**broken**", *[""] * 5]
         else:
-            yield [result["store"], str(result["apps"]), f"{result['saves']} by {result['processes']}",
+            yield [result["store"], str(result["apps"]), f"{result['saves']} by {result['processes']}", str(result["machines"]),
                    f"{result['seconds']:.1f} s", str(result["superseded"]), str(result["orphans"]), str(result["left"])]
 
 
-HEAD = ["store", "apps", "saves", "took", "superseded", "objects that no HEAD names", "after their collection"]
+HEAD = ["store", "apps", "saves", "network namespaces", "took", "superseded", "objects that no HEAD names", "after their collection"]

@@ -96,10 +96,11 @@ class Fault:
 
 
 class Proxy:
-    """In front of `upstream`, (host, port)."""
+    """In front of `upstream`, (host, port). It listens on `listener`, if there is one."""
 
-    def __init__(self, upstream, fault=None):
+    def __init__(self, upstream, fault=None, listener=None):
         self.upstream = upstream
+        self._where = {"sock": listener} if listener else {"host": "127.0.0.1", "port": 0}
         self.fault = fault or Fault()
         self.requests = 0
         self.struck = 0  # how often the fault did something; faults count it
@@ -115,7 +116,7 @@ class Proxy:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self._server = self._call(asyncio.start_server(self._connected, "127.0.0.1", 0, ssl=self.fault.tls, limit=1 << 18))
+        self._server = self._call(asyncio.start_server(self._connected, ssl=self.fault.tls, limit=1 << 18, **self._where))
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
