@@ -68,6 +68,7 @@ class Shop:
 
     def __init__(self, scratch, binary):
         self.scratch = pathlib.Path(scratch)
+        self.scratch.chmod(0o755)  # the user that builds is another one
         self.binary = binary
         self.old = fill(self.scratch / "old")
         self.new = self.scratch / "pack" / "new"
@@ -91,6 +92,7 @@ class Cell:
         own_user = store.name == "ceph" and trial.name in ("revoked", "full")
         self.store = store.with_own_user(self.bucket) if own_user else store
         self.place = pathlib.Path(tempfile.mkdtemp(prefix=f"{self.bucket}-", dir=shop.scratch))
+        self.place.chmod(0o755)
         self.tree = self.place / "tree"
 
     def run(self):
@@ -234,6 +236,8 @@ class Cell:
         return name
 
     def look_after_deletion(self):
+        # Nobody brings a cache back that was deleted; another machine makes a new one.
+        (self.place / ".tree.hearth-index").unlink(missing_ok=True)
         self.save("--create-store")
         self.demand("cache", "restore", self.place / "after", "--app", APP, "--strict")
         wanted = content(self.tree)
