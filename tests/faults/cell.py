@@ -185,7 +185,7 @@ class Cell:
         text = " / ".join(line.strip() for line in lines[-3:])
         text = re.sub(r"127\.0\.0\.1:\d+", "SERVER", text)
         text = re.sub(r"\(request [^)]*\)", "(request …)", text)
-        return re.sub(r"\b[0-9a-f]{16}\b", "…", text)
+        return re.sub(r"(?<![0-9a-f])[0-9a-f]{16}(?![0-9a-f])", "…", text)
 
     def judge(self, outcome):
         shown = f"{outcome}"

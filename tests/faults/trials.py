@@ -63,8 +63,10 @@ class ClockOfS3(faults.Refused):
         return own
 
 
-def later(seconds):
-    return {"Retry-After": str(seconds)}
+def answered(status, later=None, times=None):
+    """That status instead of an answer, but to logins."""
+    fields = {} if later is None else {"Retry-After": str(later)}
+    return lambda cell: faults.Refused(status, fields, times=times, unless=is_login)
 
 
 def revoked(cell):
@@ -97,7 +99,7 @@ def full(cell):
     if cell.store.name == "swift":
         cell.store.fill(cell.bucket)
         return faults.Watching()
-    return faults.Writes(507)
+    return faults.Writes(507, unless=is_login)
 
 
 def clock(cell):
@@ -124,19 +126,17 @@ TRIALS = [
     *on_the_way("reset", "a reset in the middle of a large body", faults.WasReset),
     *on_the_way("cut", "the connection ends in the middle of a large body", faults.WasCut),
     *on_the_way("short", "200 or 206 with half of the bytes, properly framed", faults.Short, ("restore", "build")),
-    Trial("500", "500 to everything", lambda cell: faults.Refused(500)),
-    Trial("500-twice", "500, twice", lambda cell: faults.Refused(500, times=2), survives=True),
-    Trial("503", "503 to everything", lambda cell: faults.Refused(503)),
-    Trial("503-later", "503 with `Retry-After: 3`, to everything", lambda cell: faults.Refused(503, later(3))),
-    Trial("503-later-twice", "503 with `Retry-After: 1`, twice", lambda cell: faults.Refused(503, later(1), times=2),
-          survives=True),
-    Trial("429", "429 to everything", lambda cell: faults.Refused(429)),
-    Trial("429-later-twice", "429 with `Retry-After: 1`, twice", lambda cell: faults.Refused(429, later(1), times=2),
-          survives=True),
+    Trial("500", "500 to everything", answered(500)),
+    Trial("500-twice", "500, twice", answered(500, times=2), survives=True),
+    Trial("503", "503 to everything", answered(503)),
+    Trial("503-later", "503 with `Retry-After: 3`, to everything", answered(503, later=3)),
+    Trial("503-later-twice", "503 with `Retry-After: 1`, twice", answered(503, later=1, times=2), survives=True),
+    Trial("429", "429 to everything", answered(429)),
+    Trial("429-later-twice", "429 with `Retry-After: 1`, twice", answered(429, later=1, times=2), survives=True),
     Trial("connections", "one connection at a time, more are reset", lambda cell: faults.Few(1),
           verbs=("restore", "build")),
     Elsewhere("refused", "nobody listens", lambda cell: f"http://127.0.0.1:{free_ports(1)[0]}"),
-    Elsewhere("dns", "the server's name does not resolve", lambda cell: "http://no-such-host.invalid:8080"),
+    Elsewhere("dns", "the server's name does not resolve", lambda cell: "https://no-such-host.invalid"),
     Trial("tls", "a certificate that is not trusted", lambda cell: faults.Untrusted(*cell.shop.certificate)),
     Trial("expired-once", "the token has expired, and a new one is given", expired_once, survives=True,
           stores=("ceph", "swift", "gcs")),
