@@ -26,7 +26,7 @@ import killed  # noqa: E402
 import requests_made  # noqa: E402
 import stores  # noqa: E402
 import trials  # noqa: E402
-from cell import Cell, Shop  # noqa: E402
+from cell import Cell, Shop, shown  # noqa: E402
 
 PAGE = ROOT / "docs/reliability.md"
 RESULTS = ROOT / "build/faults"
@@ -142,7 +142,7 @@ def section(results):
     for found in by_trial.values():
         one = next(iter(found.values()))
         after = ", ".join(dict.fromkeys(f"{result.get('after')}" for result in found.values()))
-        said = list(dict.fromkeys(found[verb]["said"].replace("|", "\\|") for verb in ("save", "restore")
+        said = list(dict.fromkeys(shown(found[verb]["said"]).replace("|", "\\|") for verb in ("save", "restore")
                                   if verb in found and found[verb].get("code")))
         rows.append([one["title"] + ("" if one["proxied"] else " (real)"),
                      *[cell_text(found.get(verb)) for verb in trials.VERBS], after, "<br>".join(said)])
