@@ -1,4 +1,4 @@
-"""docs/performance.md: text of people, and between markers what the benchmark has to say."""
+"""Pages of the documentation: text of people, and between markers what was measured."""
 
 import re
 
@@ -7,10 +7,10 @@ class NoPlace(Exception):
     """The page has no markers for a section."""
 
 
-def fill(text, sections):
+def fill(text, sections, word="bench"):
     """The page with these sections ({name: Markdown}) in place of what was between their markers."""
     for name, content in sections.items():
-        begin, end = (f"<!-- {word} {name} -->" for word in ("bench", "end of"))
+        begin, end = (f"<!-- {begins} {name} -->" for begins in (word, "end of"))
         pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
         text, found = pattern.subn(lambda _: f"{begin}\n{content}\n{end}", text)
         if found != 1:

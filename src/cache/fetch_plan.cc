@@ -7,9 +7,6 @@ namespace hearth::cache {
 
 namespace {
 
-// Fetching this many unwanted bytes costs less than another request.
-constexpr std::uint64_t kSmallGap = 256 << 10;
-
 std::vector<Use> uses_of(const Manifest& manifest, const std::function<bool(std::uint32_t)>& wanted) {
   std::vector<Use> uses;
   for (std::uint32_t index = 0; index < manifest.entries.size(); ++index) {
@@ -29,7 +26,7 @@ std::vector<Use> uses_of(const Manifest& manifest, const std::function<bool(std:
 
 bool continues(const FetchRange& range, const Block& block, std::uint64_t target) {
   const std::uint64_t end = range.offset + range.length;
-  return range.pack == block.pack && block.offset >= end && block.offset - end <= kSmallGap &&
+  return range.pack == block.pack && block.offset >= end && block.offset - end <= kWorthARequest &&
          block.offset + block.stored_bytes - range.offset <= target;
 }
 

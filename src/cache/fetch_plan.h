@@ -10,6 +10,9 @@
 
 namespace hearth::cache {
 
+// Moving this many bytes costs less than another request.
+inline constexpr std::uint64_t kWorthARequest = 256 << 10;
+
 // A part of a file that lies in a block.
 struct Use {
   std::uint32_t block = 0;

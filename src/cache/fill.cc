@@ -20,16 +20,23 @@ namespace {
 
 constexpr std::uint64_t kRangeTarget = 8 << 20;
 constexpr std::uint64_t kLeastRange = 1 << 20;
+// From this much on, packs are fetched whole.
+constexpr std::uint64_t kManyBytes = 256 << 20;
 // Entries without content are made in portions of this many.
 constexpr std::size_t kPortion = 1024;
 // Directories are shared out to threads in portions of this many.
 constexpr std::size_t kLeastShare = 64;
 
-// Ranges small enough that every thread gets some, and large enough that requests stay few.
+// Ranges small enough that every thread gets some, and large enough that requests stay few: at most three for a pack,
+// since two that follow each other are longer than half of it.
 std::uint64_t range_target(const Manifest& manifest, unsigned threads) {
   std::uint64_t total = 0;
+  std::uint64_t largest_pack = 0;
   for (const Block& block : manifest.blocks) total += block.stored_bytes;
-  return std::clamp(total / (std::uint64_t{2} * threads), kLeastRange, kRangeTarget);
+  for (const PackName& pack : manifest.packs) largest_pack = std::max(largest_pack, pack.bytes);
+  if (total >= kManyBytes) return std::clamp(largest_pack, kRangeTarget, 2 * kRangeTarget);
+  return std::clamp(total / (std::uint64_t{2} * threads), std::clamp(largest_pack / 2, kLeastRange, kRangeTarget),
+                    kRangeTarget);
 }
 
 Attributes attributes_of(const Entry& entry) {
@@ -253,9 +260,10 @@ class Filler {
       return std::move(object->bytes);
     }
     const ErrorKind kind = object.error().kind;
-    // A range behind the end is what a truncated object answers with.
-    if (kind == ErrorKind::invalid || kind == ErrorKind::corrupt) return std::vector<std::byte>();
     if (kind == ErrorKind::not_found) return damage(pack, std::move(object).error());
+    // A range behind the end is what a truncated object answers with; but a bucket that is gone refuses alike.
+    const bool is_there = kind == ErrorKind::invalid && request_.store.stat(request_.layout.key(name), stop);
+    if (is_there || kind == ErrorKind::corrupt) return std::vector<std::byte>();
     return std::unexpected(std::move(object).error());
   }
 

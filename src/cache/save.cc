@@ -16,6 +16,7 @@
 #include "cache/commit.h"
 #include "cache/compaction.h"
 #include "cache/content_writer.h"
+#include "cache/fetch_plan.h"
 #include "cache/index.h"
 #include "cache/manifest_store.h"
 #include "cache/pack_writer.h"
@@ -150,7 +151,8 @@ class Saver {
     if (!plan_.differs && !plan_.reads && same_root() && !must_heal()) {
       return Ending{SaveOutcome::unchanged, ""};
     }
-    if (!base_.index) return std::nullopt;
+    // What this machine remembers of the base is what it has checked, or stored itself.
+    if (!base_.index || damaged_.empty()) return std::nullopt;
     // What is stored from here on builds on what the store has.
     Step end = load_base();
     if (base_.index && base_.index->files.size() != base_.manifest.entries.size()) base_.index.reset();
@@ -191,7 +193,9 @@ class Saver {
 
   // HEAD exists from here on, so that every object of this save lies in an epoch that counts.
   Step open() {
-    Result<HeadRead> opened = open_head(store_, layout_, stop_);
+    // One that was there a moment ago need not be looked at again: commit finds out what has happened since.
+    const bool is_open = head_.state == HeadState::readable && head_.seen.head.min_writer <= kHeadFormat;
+    Result<HeadRead> opened = is_open && damaged_.empty() ? head_ : open_head(store_, layout_, stop_);
     if (!opened) return failure(opened.error());
     const Head& head = opened->seen.head;
     // Whether or not the base could still be loaded: where it was purged in between, it is missing like a damaged one.
@@ -219,7 +223,7 @@ class Saver {
       jobs = content_jobs();
       if (jobs.empty() || !generation_) break;
       std::expected<ChunkIndex, ChunkIndex::Failure> loaded =
-          ChunkIndex::load(store_, layout_, head_.seen.head.epoch, base_.manifest, sound, stop_);
+          ChunkIndex::load(store_, layout_, head_.seen.head.epoch, base_.manifest, packs_to_ask(jobs, sound), stop_);
       if (loaded) {
         known = std::move(*loaded);
         break;
@@ -246,6 +250,25 @@ class Saver {
     if (!contents) return failure(contents.error());
     contents_ = std::move(*contents);
     return std::nullopt;
+  }
+
+  // Whose trailers are read, a request each, to know content again: all, unless storing it anew costs less. A file that
+  // is as long as before may be what it was, and is always looked for.
+  std::vector<bool> packs_to_ask(const std::vector<ContentJob>& jobs, const std::vector<bool>& sound) const {
+    std::vector<bool> asked(sound.size(), false);
+    std::uint64_t bytes = 0;
+    for (const ContentJob& job : jobs) {
+      const std::uint64_t size = found_.status(job.found).size;
+      bytes += size;
+      if (job.base == kNone || base_.manifest.entries[job.base].size != size) continue;
+      for (const Extent& extent : content_of(base_.manifest, job.base)) {
+        if (extent.block == kHole) continue;
+        const std::uint32_t pack = base_.manifest.blocks[extent.block].pack;
+        if (pack != kInline) asked[pack] = sound[pack];
+      }
+    }
+    const auto packs = static_cast<std::uint64_t>(std::ranges::count(sound, true));
+    return bytes > packs * kWorthARequest ? sound : asked;
   }
 
   std::vector<bool> sound_packs() const {

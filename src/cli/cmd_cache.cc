@@ -132,7 +132,8 @@ int conclude(const CacheFlags& flags, const cache::SaveReport& report, const bui
       tell(flags, fmt::format("unchanged since generation {}: {} entries", report.generation, report.entries));
       return static_cast<int>(ExitCode::success);
     case cache::SaveOutcome::superseded:
-      return fall_short(flags, static_cast<int>(ExitCode::store), "the cache was purged meanwhile; nothing was saved");
+      return fall_short(flags, static_cast<int>(ExitCode::store),
+                        "the cache was purged or replaced meanwhile; nothing was saved");
     case cache::SaveOutcome::failed:
       return fall_short(flags, static_cast<int>(ExitCode::store),
                         fmt::format("the cache of {} could not be saved; the old one stays", flags.title()));

@@ -75,7 +75,7 @@ struct ClientOptions {
   Proxies proxies = Proxies::as_environment;
   Verification verification = Verification::full;
   std::string ca_file = {};  // see Surroundings
-  // Told of the bytes of contents and bodies, while they move; from any thread. May be empty.
+  // Told of the bytes of contents, of the fields and bodies of answers, as they move; from any thread. May be empty.
   std::function<void(std::uint64_t bytes)> on_moved = {};
 };
 

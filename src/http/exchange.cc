@@ -72,7 +72,8 @@ void Exchange::moved(std::uint64_t bytes) {
 }
 
 void Exchange::take_header(std::string_view line) {
-  moved(0);
+  // A server that answers gets on, be it that it has no time.
+  moved(line.size());
   // An interim answer, or that of a proxy, comes before the real one.
   if (line.starts_with("HTTP/")) answer_.headers.clear();
   const std::size_t colon = line.find(':');

@@ -152,6 +152,17 @@ TEST_F(RestoreFault, ADeadStoreIsUnavailable) {
   expect_tidy(machine);
 }
 
+TEST_F(RestoreFault, ABucketThatGoesUnderWayIsUnavailableAndNoDamage) {
+  store_.before_each([&](const support::Operation& operation) {
+    if (!operation.key.contains("/pack/")) return;
+    for (const Verb verb : {Verb::get, Verb::stat}) store_.refuse(verb, ErrorKind::invalid);
+  });
+  Machine machine(store_);
+  EXPECT_EQ(machine.restore().outcome, RestoreOutcome::unavailable);
+  EXPECT_TRUE(absent_or_empty(machine.directory()));
+  expect_tidy(machine);
+}
+
 TEST_F(RestoreFault, AStoreThatStallsIsLateAsSoonAsItIsStopped) {
   int gets = 0;
   store_.before_each([&](const support::Operation& operation) {

@@ -213,6 +213,9 @@ class Handler(BaseHTTPRequestHandler):
             return self.session() if "upload_id" in self.query else self.insert(words[0])
         if not words and self.command == "POST":
             return self.create_bucket()
+        if len(words) == 1 and self.command == "DELETE":
+            self.shared.objects.remove_bucket(words[0])
+            return self.answer(204)
         if len(words) == 2 and self.command == "GET":
             return self.list(words[0])
         if len(words) == 3 and self.command == "GET":

@@ -108,6 +108,12 @@ class Objects:
                               "already own it.")
             self._buckets[name] = {}
 
+    def remove_bucket(self, name):
+        with self._lock:
+            if self._objects(name):
+                raise Refused(409, "conflict", "The bucket you tried to delete is not empty.")
+            del self._buckets[name]
+
     def check_bucket(self, bucket):
         with self._lock:
             self._objects(bucket)

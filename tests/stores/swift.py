@@ -5,7 +5,7 @@ import getpass
 from daemons import answers, environment, free_ports, write_ini
 
 PIPELINE = ["catch_errors", "gatekeeper", "healthcheck", "cache", "listing_formats", "bulk", "tempurl", "s3api", "tempauth",
-            "copy", "slo", "dlo", "versioned_writes", "symlink"]
+            "copy", "container_quotas", "slo", "dlo", "versioned_writes", "symlink"]
 
 
 def install():

@@ -2,9 +2,10 @@
 """Runs commands beside a real object store: with_server.py SERVER [--state DIR] -- COMMAND… [-- COMMAND…]
 
 The server listens on free ports of 127.0.0.1, and the commands find in their environment where, and how to log in
-(STORES_…, and the variables that the store's own tools read). All commands run, one after the other; the exit code is
-that of the first one that failed. The server ends with the commands, and with this program, however that ends. Its state
-goes too, unless --state names a directory for it. To work by hand: with_server.py ceph -- bash
+(STORES_…, and the variables that the store's own tools read; STORES_STATE is the server's directory). All commands run,
+one after the other; the exit code is that of the first one that failed. The server ends with the commands, and with this
+program, however that ends. Its state goes too, unless --state names a directory for it. To work by hand: with_server.py
+ceph -- bash
 """
 
 import argparse
@@ -52,7 +53,7 @@ def main():
         began = time.monotonic()
         found = server.start(state)
         print(f"{arguments.server} is up after {time.monotonic() - began:.1f} s", flush=True)
-        return run_all(commands, environment(**found))
+        return run_all(commands, environment(STORES_STATE=state.path, **found))
     finally:
         if arguments.state:
             state.stop()

@@ -61,8 +61,10 @@ Result<http::Answer> post_form(const std::string& url, Fields fields, const std:
 Result<Token> token_of(const http::Answer& answer, WallTime now) {
   if (!answer.ok()) {
     const ErrorKind kind = http::kind_of_status(answer.status);
-    return fail(kind == ErrorKind::unavailable ? kind : ErrorKind::denied, "the server of tokens answered {} {}",
-                answer.status, util::shown(parse_token_error(answer.text())));
+    return std::unexpected(Error{kind == ErrorKind::unavailable ? kind : ErrorKind::denied,
+                                 fmt::format("the server of tokens answered {} {}", answer.status,
+                                             util::shown(parse_token_error(answer.text()))),
+                                 http::retry_after(answer.headers)});
   }
   TokenAnswer parsed = TRY(parse_token(answer.text()));
   Token token{std::move(parsed.token), parsed.until};
