@@ -27,11 +27,17 @@ target_precompile_headers(hearth_pch PRIVATE
   <algorithm> <array> <chrono> <cstdint> <expected> <filesystem> <functional> <map> <memory> <mutex> <optional>
   <span> <stop_token> <string> <string_view> <thread> <utility> <variant> <vector> <fmt/format.h>)
 
-# hearth_module(NAME SOURCES a.cc… HEADERS a.h… [DEPENDS util…] [LIBRARIES PkgConfig::x…])
+# hearth_module(NAME SOURCES a.cc… HEADERS a.h… [SEPARATE b.cc…] [DEPENDS util…] [LIBRARIES PkgConfig::x…])
 # One static library hearth_NAME. HEADERS are the headers that compile alone; all of a module's headers belong there.
+# Sources are compiled some at a time, in one unit, which takes a third of the time that they take one by one: names in
+# anonymous namespaces are a module's own, and SEPARATE names sources that go with no other.
 function(hearth_module name)
-  cmake_parse_arguments(arg "" "" "SOURCES;HEADERS;DEPENDS;LIBRARIES" ${ARGN})
+  cmake_parse_arguments(arg "" "" "SOURCES;HEADERS;SEPARATE;DEPENDS;LIBRARIES" ${ARGN})
   add_library(hearth_${name} STATIC ${arg_SOURCES})
+  set_target_properties(hearth_${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+  if(arg_SEPARATE)
+    set_source_files_properties(${arg_SEPARATE} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+  endif()
   target_sources(hearth_${name} INTERFACE FILE_SET HEADERS BASE_DIRS ${CMAKE_SOURCE_DIR}/src FILES ${arg_HEADERS})
   target_include_directories(hearth_${name} PUBLIC ${CMAKE_SOURCE_DIR}/src)
   list(TRANSFORM arg_DEPENDS PREPEND hearth_)

@@ -28,6 +28,7 @@ function(hearth_lazy_library target name library)
   hearth_soname(soname ${library})
   configure_file(${CMAKE_SOURCE_DIR}/cmake/lazy_library.cc.in ${CMAKE_CURRENT_BINARY_DIR}/lazy_${name}.cc @ONLY)
   target_sources(${target} PRIVATE ${CMAKE_CURRENT_BINARY_DIR}/lazy_${name}.cc)
+  set_source_files_properties(${CMAKE_CURRENT_BINARY_DIR}/lazy_${name}.cc PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
   target_link_libraries(${target} PRIVATE ${CMAKE_DL_LIBS})
 endfunction()
 

@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::uint64_t kPiece = std::uint64_t{8} << 20;
+constexpr std::uint64_t kFetchPiece = std::uint64_t{8} << 20;
 // A second later than the last of this year would have a name that sorts before it.
 constexpr std::chrono::sys_days kLastDay = std::chrono::year{9998} / 12 / 31;
 
@@ -107,7 +107,7 @@ Result<void> download_slug(store::ObjectStore& store, const PublishedBuild& buil
   const util::Fd out = TRY(util::open_file(file, O_WRONLY | O_CREAT | O_EXCL, 0600));
   util::Sha256 hash;
   for (std::uint64_t offset = 0; offset < build.slug_bytes;) {
-    const store::ByteRange range{.offset = offset, .length = std::min(kPiece, build.slug_bytes - offset)};
+    const store::ByteRange range{.offset = offset, .length = std::min(kFetchPiece, build.slug_bytes - offset)};
     const store::Object object = TRY(store.get(slug_key, range, stop));
     if (object.bytes.empty()) return fail(ErrorKind::corrupt, "{} ends before its size", build.slug_key);
     hash.update(object.bytes);

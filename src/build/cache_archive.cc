@@ -21,16 +21,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kPiece = std::size_t{4} << 20;  // of the tar: a zstd frame each
+constexpr std::size_t kFrame = std::size_t{4} << 20;  // of the tar: a zstd frame each
 
 // The tar as it is, or each piece of it as a zstd frame; readers take frames one after the other for one stream.
 Result<Exported> write_pieces(cache::GenerationTar& tar, ArchiveFormat format, const util::Fd& out,
                               const std::stop_token& stop) {
   Exported done;
   util::Sha256 hasher;
-  std::vector<std::byte> piece(kPiece);
-  std::size_t count = kPiece;
-  while (count == kPiece) {
+  std::vector<std::byte> piece(kFrame);
+  std::size_t count = kFrame;
+  while (count == kFrame) {
     if (stop.stop_requested()) return fail(ErrorKind::cancelled, "the export was stopped");
     count = TRY(tar.read(piece));
     if (count == 0) break;

@@ -82,7 +82,8 @@ std::string_view name(CacheMode mode) {
 
 CacheChoice choose_cache(CacheMode operators, const ConfigVars& config_vars) {
   CacheChoice choice{.mode = operators, .stored = StoredCache::stays, .why = {}, .ignored = {}};
-  if (operators != CacheMode::on && operators != CacheMode::automatic) because(choice, fmt::format("--cache {}", name(operators)));
+  if (operators != CacheMode::on && operators != CacheMode::automatic)
+    because(choice, fmt::format("--cache {}", name(operators)));
   if (const auto wanted = value_of(config_vars, kMode); wanted && !wanted->empty()) obey_mode(choice, *wanted);
   const auto deis = value_of(config_vars, kDeisCache);
   const bool refused = deis && is_false(*deis);

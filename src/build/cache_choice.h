@@ -22,9 +22,9 @@ struct CacheChoice {
 std::string_view name(CacheMode mode);
 
 // A cache is restored where operator and owner both let it be, and saved where both let it be: so "off" of either wins,
-// read-only with refresh is off, and automatic is on until the history was asked. The owner's words are HEARTH_CACHE (one of the modes; anything else is ignored),
-// DEIS_BUILDPACK_CACHE=false and, whatever its value, DEIS_DISABLE_CACHE (both as in deis' slugbuilder): off, and what
-// is stored is deleted, where the operator lets the cache be saved.
+// read-only with refresh is off, and automatic is on until the history was asked. The owner's words are HEARTH_CACHE
+// (one of the modes; anything else is ignored), DEIS_BUILDPACK_CACHE=false and, whatever its value, DEIS_DISABLE_CACHE
+// (both as in deis' slugbuilder): off, and what is stored is deleted, where the operator lets the cache be saved.
 CacheChoice choose_cache(CacheMode operators, const ConfigVars& config_vars);
 
 // What is left out of a save: the operator's patterns, and behind them the lines of the config var

@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::size_t kNamedDirectories = 5;
-constexpr std::size_t kPiece = std::size_t{1} << 20;
+constexpr std::size_t kCopyPiece = std::size_t{1} << 20;
 
 void warn_of_size(const PackagingRequest& request, const slug::Slug& slug, Log& log) {
   log.warning(fmt::format("The slug is larger than {}: apps start slowly from such slugs. Largest directories:",
@@ -29,7 +29,7 @@ void warn_of_size(const PackagingRequest& request, const slug::Slug& slug, Log& 
 }
 
 Result<void> copy(const util::Fd& from, int to) {
-  std::vector<std::byte> buffer(kPiece);
+  std::vector<std::byte> buffer(kCopyPiece);
   while (true) {
     const std::size_t count = TRY(util::read_full(from.get(), buffer));
     if (count == 0) return {};

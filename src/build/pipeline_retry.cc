@@ -44,7 +44,8 @@ Step Pipeline::retry_cold(const Failure& first) {
   report_.retry = "succeeded";
   const bool own = report_.restore.seed.empty();
   if (own) culprit_ = report_.restore.generation;
-  const char* outcome = own ? "it is set aside, and this build's cache takes its place" : "the app's own takes its place";
+  const char* outcome =
+      own ? "it is set aside, and this build's cache takes its place" : "the app's own takes its place";
   log_.warning(fmt::format("The restored cache, generation {}, made compile fail; {}", report_.restore.generation,
                            cache_is_saved() ? outcome : "build with --cache refresh to replace it"));
   return {};

@@ -8,7 +8,7 @@ namespace hearth::cache {
 
 namespace {
 
-constexpr std::string_view kMagic{"HearthT\x01", 8};
+constexpr std::string_view kTreeMagic{"HearthT\x01", 8};
 
 std::size_t pieces_of(std::size_t length) {
   return length <= kDigestPiece ? 1 : (length + kDigestPiece - 1) / kDigestPiece;
@@ -16,7 +16,7 @@ std::size_t pieces_of(std::size_t length) {
 
 std::vector<std::byte> join(std::size_t length, std::span<const util::Digest> pieces) {
   ByteWriter writer;
-  writer.raw(as_bytes(kMagic));
+  writer.raw(as_bytes(kTreeMagic));
   writer.u32(static_cast<std::uint32_t>(length));
   for (const util::Digest& digest : pieces) writer.raw(digest.bytes);
   return writer.take();

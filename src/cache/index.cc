@@ -21,7 +21,7 @@ namespace hearth::cache {
 
 namespace {
 
-constexpr std::string_view kMagic = "hearth index 2\n";
+constexpr std::string_view kIndexMagic = "hearth index 2\n";
 constexpr std::size_t kRecordBytes = 6 * sizeof(std::uint64_t);
 // No more than this is waited for the file system's clock to move on; common ones need 1 to 4 ms.
 constexpr int kProbeTries = 12;
@@ -47,7 +47,7 @@ class Writer {
   }
 
  private:
-  std::string bytes_{kMagic};
+  std::string bytes_{kIndexMagic};
 };
 
 // Reading past the end gives zeros and marks the reader as failed.
@@ -207,11 +207,11 @@ std::optional<Index> read_index(const std::filesystem::path& path) {
   if (!file) return std::nullopt;
   std::string_view bytes = *file;
   constexpr std::size_t kDigestDigits = 2 * sizeof(util::Digest);
-  if (!bytes.starts_with(kMagic) || bytes.size() < kMagic.size() + kDigestDigits) return std::nullopt;
+  if (!bytes.starts_with(kIndexMagic) || bytes.size() < kIndexMagic.size() + kDigestDigits) return std::nullopt;
   const std::string_view digest = bytes.substr(bytes.size() - kDigestDigits);
   bytes.remove_suffix(kDigestDigits);
   if (util::sha256(bytes).hex() != digest) return std::nullopt;
-  return decode(bytes.substr(kMagic.size()));
+  return decode(bytes.substr(kIndexMagic.size()));
 }
 
 std::int64_t take_probe(const std::filesystem::path& probe, std::uint64_t device) {

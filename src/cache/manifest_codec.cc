@@ -7,9 +7,9 @@ namespace hearth::cache {
 
 namespace {
 
-constexpr std::string_view kMagic{"HearthM", 7};
+constexpr std::string_view kManifestMagic{"HearthM", 7};
 constexpr std::uint8_t kVersion = 1;
-constexpr std::size_t kDigestBytes = 32;
+constexpr std::size_t kSealBytes = 32;
 constexpr int kSmallLevel = 6;
 constexpr int kFastLevel = 1;
 
@@ -21,7 +21,7 @@ Result<std::vector<std::byte>> seal(std::span<const std::byte> body, const std::
                                     std::span<const std::byte> inline_bytes, Packing packing) {
   const std::vector<std::byte> packed = TRY(compress(body, packing == Packing::small ? kSmallLevel : kFastLevel));
   ByteWriter writer;
-  writer.raw(as_bytes(kMagic));
+  writer.raw(as_bytes(kManifestMagic));
   writer.u8(kVersion);
   writer.u8(base ? form_delta : form_full);
   if (base) writer.raw(base->bytes);
@@ -35,24 +35,25 @@ Result<std::vector<std::byte>> seal(std::span<const std::byte> body, const std::
 
 Result<Frame> unseal(std::span<const std::byte> object) {
   ByteReader reader(object);
-  if (as_text(reader.raw(kMagic.size())) != kMagic) return fail(ErrorKind::corrupt, "it is no manifest");
+  if (as_text(reader.raw(kManifestMagic.size())) != kManifestMagic)
+    return fail(ErrorKind::corrupt, "it is no manifest");
   const std::uint8_t version = reader.u8();
-  if (object.size() < kMagic.size() + 1 + kDigestBytes ||
-      !std::ranges::equal(util::sha256(object.first(object.size() - kDigestBytes)).bytes, object.last(kDigestBytes))) {
+  if (object.size() < kManifestMagic.size() + 1 + kSealBytes ||
+      !std::ranges::equal(util::sha256(object.first(object.size() - kSealBytes)).bytes, object.last(kSealBytes))) {
     return fail(ErrorKind::corrupt, "the manifest does not have its SHA-256");
   }
   if (version != kVersion) return fail(ErrorKind::invalid, "the manifest's format {} is unknown here", version);
   Frame frame;
   const std::uint8_t form = reader.u8();
   if (form == form_delta) {
-    std::ranges::copy(reader.raw(kDigestBytes), frame.base.emplace().bytes.begin());
+    std::ranges::copy(reader.raw(kSealBytes), frame.base.emplace().bytes.begin());
   }
   frame.body_bytes = reader.u32();
   frame.body = reader.raw(reader.u32());
-  if (!reader.ok() || form > form_delta || frame.body_bytes > kManifestLimit || reader.remaining() < kDigestBytes) {
+  if (!reader.ok() || form > form_delta || frame.body_bytes > kManifestLimit || reader.remaining() < kSealBytes) {
     return fail(ErrorKind::corrupt, "the manifest's frame is impossible");
   }
-  frame.inline_bytes = reader.raw(reader.remaining() - kDigestBytes);
+  frame.inline_bytes = reader.raw(reader.remaining() - kSealBytes);
   return frame;
 }
 

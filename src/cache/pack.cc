@@ -11,7 +11,7 @@ namespace hearth::cache {
 namespace {
 
 // The last byte is the format's version.
-constexpr std::string_view kMagic{"HearthP\x01", 8};
+constexpr std::string_view kPackMagic{"HearthP\x01", 8};
 constexpr std::string_view kFooterMagic{"HearthF\x01", 8};
 constexpr std::size_t kDigestBytes = 32;
 // In a trailer: at least three varints, an encoding and a digest; at least two varints and a digest.
@@ -45,7 +45,7 @@ util::Digest read_digest(ByteReader& reader) {
   return digest;
 }
 
-PackedBlock read_block(ByteReader& reader) {
+PackedBlock read_packed_block(ByteReader& reader) {
   PackedBlock packed;
   Block& block = packed.block;
   block.stored_bytes = static_cast<std::uint32_t>(reader.varint_up_to(kBlockLimit));
@@ -83,7 +83,7 @@ Result<Footer> read_footer(std::span<const std::byte> bytes, std::uint64_t pack_
   if (as_text(reader.raw(kFooterMagic.size())) != kFooterMagic || !reader.done()) {
     return fail(ErrorKind::corrupt, "the pack does not end as a pack does");
   }
-  if (kMagic.size() + footer.trailer_bytes + kPackFooterBytes > pack_bytes) {
+  if (kPackMagic.size() + footer.trailer_bytes + kPackFooterBytes > pack_bytes) {
     return fail(ErrorKind::corrupt, "the pack's trailer is larger than the pack");
   }
   return footer;
@@ -103,7 +103,7 @@ PackBuilder::PackBuilder() = default;
 std::uint64_t PackBuilder::add(const EncodedBlock& block, std::vector<Chunk> chunks) {
   if (bytes_.empty()) {
     bytes_.reserve(kPackTarget);
-    bytes_.assign(as_bytes(kMagic).begin(), as_bytes(kMagic).end());
+    bytes_.assign(as_bytes(kPackMagic).begin(), as_bytes(kPackMagic).end());
   }
   const std::uint64_t offset = bytes_.size();
   bytes_.insert(bytes_.end(), block.stored.begin(), block.stored.end());
@@ -113,7 +113,7 @@ std::uint64_t PackBuilder::add(const EncodedBlock& block, std::vector<Chunk> chu
 }
 
 std::uint64_t PackBuilder::bytes_with(std::uint32_t stored_bytes, std::size_t chunks) const {
-  return kMagic.size() + bytes_.size() + stored_bytes + (blocks_.size() + 1) * kMostBlock +
+  return kPackMagic.size() + bytes_.size() + stored_bytes + (blocks_.size() + 1) * kMostBlock +
          (chunks_ + chunks) * kMostChunk + kPackFooterBytes;
 }
 
@@ -125,7 +125,7 @@ std::vector<std::byte> PackBuilder::finish() {
   footer.raw(trailer_digest(trailer, footer.bytes()).bytes);
   footer.raw(as_bytes(kFooterMagic));
   std::vector<std::byte> pack = std::exchange(bytes_, {});
-  if (pack.empty()) pack.assign(as_bytes(kMagic).begin(), as_bytes(kMagic).end());
+  if (pack.empty()) pack.assign(as_bytes(kPackMagic).begin(), as_bytes(kPackMagic).end());
   pack.insert(pack.end(), trailer.begin(), trailer.end());
   pack.insert(pack.end(), footer.bytes().begin(), footer.bytes().end());
   blocks_.clear();
@@ -150,9 +150,9 @@ Result<std::vector<PackedBlock>> decode_tail(std::span<const std::byte> tail, st
   std::vector<PackedBlock> blocks;
   const std::size_t count = reader.count(kLeastBlock);
   blocks.reserve(count);
-  std::uint64_t offset = kMagic.size();
+  std::uint64_t offset = kPackMagic.size();
   for (std::size_t i = 0; i < count && reader.ok(); ++i) {
-    PackedBlock packed = read_block(reader);
+    PackedBlock packed = read_packed_block(reader);
     packed.block.offset = offset;
     offset += packed.block.stored_bytes;
     blocks.push_back(std::move(packed));
@@ -164,7 +164,7 @@ Result<std::vector<PackedBlock>> decode_tail(std::span<const std::byte> tail, st
 }
 
 Result<std::vector<PackedBlock>> verify_pack(std::span<const std::byte> pack) {
-  if (pack.size() < kMagic.size() + kPackFooterBytes || as_text(pack.first(kMagic.size())) != kMagic) {
+  if (pack.size() < kPackMagic.size() + kPackFooterBytes || as_text(pack.first(kPackMagic.size())) != kPackMagic) {
     return fail(ErrorKind::corrupt, "it does not begin as a pack does");
   }
   const std::uint64_t tail = TRY(tail_bytes(pack.last(kPackFooterBytes), pack.size()));

@@ -24,7 +24,8 @@ bool is_damage(ErrorKind kind);
 // For one HEAD. The functions are for one thread, look_at_packs() has threads of its own.
 class PackSearch {
  public:
-  // `threads` (0: one per core) read at the same time, a pack each in memory. `progress` (null: nobody) is of the packs.
+  // `threads` (0: one per core) read at the same time, a pack each in memory. `progress` (null: nobody) is of the
+  // packs.
   PackSearch(store::ObjectStore& store, const Layout& layout, std::string epoch, unsigned threads,
              const std::stop_token& stop, util::Progress* progress = nullptr);
 

@@ -26,7 +26,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // What ends the whole restore, and with which outcome.
-struct Ending {
+struct RestoreEnding {
   RestoreOutcome outcome = RestoreOutcome::unavailable;
   std::string warning;
 };
@@ -98,7 +98,7 @@ class Restorer {
     report_.outcome = RestoreOutcome::miss;
   }
 
-  void end(Ending ending) {
+  void end(RestoreEnding ending) {
     report_.outcome = stop_.stop_requested() ? RestoreOutcome::late : ending.outcome;
     if (!ending.warning.empty()) report_.warnings.push_back(std::move(ending.warning));
   }

@@ -31,13 +31,13 @@ namespace {
 namespace fs = std::filesystem;
 
 // How a step wants the save to end. Everything that is no success keeps the old cache in force.
-struct Ending {
+struct SaveEnding {
   SaveOutcome outcome = SaveOutcome::failed;
   std::string warning;
 };
-using Step = std::optional<Ending>;  // absent: go on
+using Step = std::optional<SaveEnding>;  // absent: go on
 
-Ending failure(const Error& error) {
+SaveEnding failure(const Error& error) {
   return {SaveOutcome::failed, error.message};
 }
 
@@ -53,14 +53,14 @@ class Saver {
         stop_(std::move(stop)) {}
 
   SaveReport run() {
-    const Ending ending = steps();
+    const SaveEnding ending = steps();
     if (ending.outcome == SaveOutcome::unchanged) drop_failed();
     finish(ending);
     return std::move(report_);
   }
 
  private:
-  Ending steps() {
+  SaveEnding steps() {
     if (const Step end = choose_base()) return *end;
     if (const Step end = look()) return *end;
     if (const Step end = open()) return *end;
@@ -72,7 +72,7 @@ class Saver {
   Step choose_base() {
     Result<HeadRead> head = read_head(store_, layout_, stop_);
     if (!head) return failure(head.error());
-    if (head->state == HeadState::newer) return Ending{SaveOutcome::failed, head->problem};
+    if (head->state == HeadState::newer) return SaveEnding{SaveOutcome::failed, head->problem};
     head_ = std::move(*head);
     if (head_.state != HeadState::readable) head_.seen.head = Head();
     std::optional<Index> index = read_index(index_path_);
@@ -84,7 +84,7 @@ class Saver {
     // What was restored from a cache that somebody purged or rolled back must not come back.
     if (restored &&
         (index->epoch != head_.seen.head.epoch || find_base(head_.seen.head, index->generation) == nullptr)) {
-      return Ending{SaveOutcome::superseded, "the cache was purged or replaced since it was restored; not saved"};
+      return SaveEnding{SaveOutcome::superseded, "the cache was purged or replaced since it was restored; not saved"};
     }
     if (restored) {
       restored_ = index->generation;
@@ -149,7 +149,7 @@ class Saver {
     plan_ = plan_save(found_, base_);
     content_.assign(found_.size(), kNone);
     if (!plan_.differs && !plan_.reads && same_root() && !must_heal()) {
-      return Ending{SaveOutcome::unchanged, ""};
+      return SaveEnding{SaveOutcome::unchanged, ""};
     }
     // What this machine remembers of the base is what it has checked, or stored itself.
     if (!base_.index || damaged_.empty()) return std::nullopt;
@@ -203,7 +203,7 @@ class Saver {
         (head_.state == HeadState::readable && head.epoch != head_.seen.head.epoch) || head.cut != head_.seen.head.cut;
     const auto gone = [&](const std::string& id) { return !id.empty() && find_base(head, id) == nullptr; };
     if (purged || gone(restored_) || (generation_ && gone(generation_->id))) {
-      return Ending{SaveOutcome::superseded, "the cache was purged or replaced meanwhile; not saved"};
+      return SaveEnding{SaveOutcome::superseded, "the cache was purged or replaced meanwhile; not saved"};
     }
     if (head.epoch != head_.seen.head.epoch) damaged_.clear();
     head_ = std::move(*opened);
@@ -312,12 +312,12 @@ class Saver {
 
   SaveState state() const { return {root_status_, found_, plan_, base_, content_, contents_}; }
 
-  Ending publish() {
+  SaveEnding publish() {
     const Changes changes = compare(state());
     report_.added = changes.added;
     report_.changed = changes.changed;
     report_.removed = changes.removed;
-    if (!changes.any() && same_root() && !must_heal()) return Ending{SaveOutcome::unchanged, ""};
+    if (!changes.any() && same_root() && !must_heal()) return SaveEnding{SaveOutcome::unchanged, ""};
 
     const MayInline may_inline = uses_base_packs(state()) ? MayInline::no : MayInline::yes;
     const Result<WrittenBlocks> written = packs_->finish(may_inline, stop_);
@@ -338,10 +338,10 @@ class Saver {
                             .place = options_.as == SaveAs::failed ? Place::aside : Place::in_force};
     const Result<CommitReport> committed = commit(store_, layout_, head_, proposal, stop_);
     if (!committed) return failure(committed.error());
-    if (committed->outcome == CommitOutcome::superseded) return Ending{SaveOutcome::superseded, committed->reason};
+    if (committed->outcome == CommitOutcome::superseded) return SaveEnding{SaveOutcome::superseded, committed->reason};
     report_.generation = stored->generation.id;
     sweep_if_due(committed->head.seen);
-    return Ending{SaveOutcome::saved, ""};
+    return SaveEnding{SaveOutcome::saved, ""};
   }
 
   // After a build that succeeded nobody wants what a failed one left.
@@ -363,7 +363,7 @@ class Saver {
     if (!swept) warnings_.add(fmt::format("old objects were not looked for: {}", swept.error().message));
   }
 
-  void finish(const Ending& ending) {
+  void finish(const SaveEnding& ending) {
     report_.outcome = ending.outcome;
     if (ending.outcome == SaveOutcome::failed && stop_.stop_requested()) report_.outcome = SaveOutcome::late;
     if (!ending.warning.empty()) warnings_.add(ending.warning);

@@ -23,8 +23,8 @@ void add_build_input(CLI::App& command, Options& options, BuildFlags& flags) {
   const Choices<build::CacheMode> modes = {{"on", build::CacheMode::on},
                                            {"off", build::CacheMode::off},
                                            {"read-only", build::CacheMode::read_only},
-                                            {"refresh", build::CacheMode::refresh},
-                                            {"auto", build::CacheMode::automatic}};
+                                           {"refresh", build::CacheMode::refresh},
+                                           {"auto", build::CacheMode::automatic}};
   options.choice(
       "--cache", flags.options.cache, modes,
       "What to do with the cache (refresh: start empty, save; auto: on, unless it costs more than it saves)");

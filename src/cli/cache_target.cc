@@ -51,6 +51,10 @@ std::string plural(std::uint64_t count, std::string_view noun) {
   return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
 
+std::string amount(const cache::Stored& stored) {
+  return fmt::format("{}, {}", plural(stored.objects, "object"), util::human_size(stored.bytes));
+}
+
 void add_cache_target(CLI::App& command, Options& options, CacheTarget& target, Apps apps) {
   add_cache_location(command, options, target, apps);
   add_format(options, target.format);

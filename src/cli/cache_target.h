@@ -26,6 +26,8 @@ std::string title(const cache::Name& name);
 
 // "1 object", "2 objects".
 std::string plural(std::uint64_t count, std::string_view noun);
+// "2 objects, 3.5 MB".
+std::string amount(const cache::Stored& stored);
 
 // How many apps a command is about.
 enum class Apps {

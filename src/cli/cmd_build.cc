@@ -7,7 +7,7 @@ namespace hearth::cli {
 
 namespace {
 
-constexpr const char* kExamples = R"(Examples:
+constexpr const char* kBuildExamples = R"(Examples:
   hearth build . --app blog --buildpacks /opt/buildpacks
   hearth build https://git.example.com/blog.git#main --app blog --buildpack heroku/ruby
   git archive HEAD | hearth build - --app blog --store file:///srv/hearth --report report.json
@@ -34,7 +34,7 @@ void add_results(Options& options, BuildFlags& flags) {
 void define_build(CLI::App& root, Invocation& invocation) {
   CLI::App* command =
       root.add_subcommand("build", "Build an app with its buildpacks, publish the slug, keep the cache");
-  command->footer(kExamples);
+  command->footer(kBuildExamples);
   auto flags = std::make_shared<BuildFlags>();
   auto options = std::make_shared<Options>(*command, invocation.environment);
   add_build_input(*command, *options, *flags);

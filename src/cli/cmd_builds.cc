@@ -190,7 +190,7 @@ Result<int> remove(const BuildsFlags& flags, const Session& session) {
 // --- the definitions
 
 template <Result<void> (*tell)(const BuildsFlags&, const Session&)>
-int execute(const BuildsFlags& flags, const Session& session) {
+int run_builds(const BuildsFlags& flags, const Session& session) {
   const Result<void> told = tell(flags, session);
   return told ? static_cast<int>(ExitCode::success) : refuse_of_store(told.error(), session);
 }
@@ -216,7 +216,7 @@ struct Verb {
 };
 
 Verb define_verb(CLI::App& builds, Invocation& invocation, const std::string& name, const std::string& about,
-                 const std::string& examples, Execute execute, Check check = nullptr) {
+                 const std::string& examples, Execute run_builds, Check check = nullptr) {
   CLI::App* command = builds.add_subcommand(name, about);
   command->footer(examples);
   const Verb verb{.command = command,
@@ -224,14 +224,14 @@ Verb define_verb(CLI::App& builds, Invocation& invocation, const std::string& na
                   .options = std::make_shared<Options>(*command, invocation.environment)};
   command->add_option("APP", verb.flags->app, "The app");
   add_store(*verb.options, verb.flags->store);
-  command->final_callback([&invocation, verb, name, execute, check] {
-    invocation.check = [&invocation, verb, name, execute, check] {
+  command->final_callback([&invocation, verb, name, run_builds, check] {
+    invocation.check = [&invocation, verb, name, run_builds, check] {
       verb.options->finish();
       if (verb.flags->app.empty()) throw UsageError(fmt::format("builds {} needs an APP", name));
       const Result<void> named = build::check_app_name(verb.flags->app);
       if (!named) throw UsageError(named.error().message);
       if (check != nullptr) check(*verb.flags);
-      invocation.run = [flags = verb.flags, execute](const Session& session) { return execute(*flags, session); };
+      invocation.run = [flags = verb.flags, run_builds](const Session& session) { return run_builds(*flags, session); };
     };
   });
   return verb;
@@ -245,16 +245,16 @@ void define_builds(CLI::App& root, Invocation& invocation) {
 
   const Verb listing =
       define_verb(*command, invocation, "ls", "List the builds of an app, the newest first: builds ls APP",
-                  kListExamples, execute<list>);
+                  kListExamples, run_builds<list>);
   add_format(*listing.options, listing.flags->format);
 
   const Verb showing = define_verb(*command, invocation, "show", "Tell what became of a build: builds show APP [BUILD]",
-                                   kShowExamples, execute<show>);
+                                   kShowExamples, run_builds<show>);
   showing.command->add_option("BUILD", showing.flags->build, "Its name, or the beginning of it or of its id");
   add_format(*showing.options, showing.flags->format);
 
   const Verb logging = define_verb(*command, invocation, "log", "Print the log of a build: builds log APP [BUILD]",
-                                   kLogExamples, execute<print_log>);
+                                   kLogExamples, run_builds<print_log>);
   logging.command->add_option("BUILD", logging.flags->build, "Its name, or the beginning of it or of its id");
 
   const Verb removing =

@@ -152,8 +152,8 @@ void tell_json(const CacheFlags& flags, const Report& report) {
   say(json.substr(0, json.size() - 1));
 }
 
-// The part that both verbs share: the store, the progress, and the limits. `unavailable` is the report where there is no
-// store.
+// The part that both verbs share: the store, the progress, and the limits. `unavailable` is the report where there is
+// no store.
 template <class Report>
 int with_store(const CacheFlags& flags, const Session& session, std::string_view what, const Report& unavailable,
                std::function<Report(store::ObjectStore&, const std::stop_token&)> work) {
@@ -178,11 +178,8 @@ int restore(const CacheFlags& flags, const Session& session) {
   const cache::Replace replace = flags.replace ? cache::Replace::yes : cache::Replace::no;
   const Result<void> room = cache::make_room(flags.directory, index, replace);
   if (!room) return refuse(room.error(), session);
-  const cache::RestoreOptions options{.owner = {},
-                                      .threads = 0,
-                                      .seeds = flags.fallbacks,
-                                      .from = cache::From::in_force,
-                                      .progress = flags.progress};
+  const cache::RestoreOptions options{
+      .owner = {}, .threads = 0, .seeds = flags.fallbacks, .from = cache::From::in_force, .progress = flags.progress};
   const auto work = [name = flags.name(), directory = flags.directory, index, options](store::ObjectStore& store,
                                                                                        const std::stop_token& stop) {
     return cache::restore(store, name, directory, index, options, stop);

@@ -134,11 +134,11 @@ int run_import(const ImportFlags& flags, const Session& session) {
                          .stack = flags.stack.empty() ? build::BuildOptions().stack : flags.stack,
                          .arch = flags.arch.empty() ? util::architecture() : flags.arch};
   const cache::SaveOptions options{.threads = 0,
-                                    .compression_level = static_cast<int>(flags.compression_level),
-                                    .max_bytes = 0,
-                                    .exclude = {},
-                                    .as = cache::SaveAs::newest,
-                                    .progress = nullptr};
+                                   .compression_level = static_cast<int>(flags.compression_level),
+                                   .max_bytes = 0,
+                                   .exclude = {},
+                                   .as = cache::SaveAs::newest,
+                                   .progress = nullptr};
   const Result<build::Imported> imported =
       build::import_cache(*opened->store, name, *archive, flags.temporary, options, session.signals.token());
   if (imported) return conclude(flags, name, *imported, session);

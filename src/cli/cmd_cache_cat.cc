@@ -18,7 +18,7 @@ namespace hearth::cli {
 
 namespace {
 
-constexpr const char* kExamples = R"(Examples:
+constexpr const char* kCacheCatExamples = R"(Examples:
   hearth cache cat blog package-lock.json
   hearth cache cat blog ccache/ccache.conf --generation 1 > old.conf
 
@@ -67,7 +67,7 @@ Result<void> cat(const CatFlags& flags, const Session& session) {
   return within(util::shown(flags.path), write_out(reader));
 }
 
-int execute(const CatFlags& flags, const Session& session) {
+int run_cache_cat(const CatFlags& flags, const Session& session) {
   const Result<void> done = cat(flags, session);
   return done ? static_cast<int>(ExitCode::success) : refuse_of_store(done.error(), session);
 }
@@ -76,7 +76,7 @@ int execute(const CatFlags& flags, const Session& session) {
 
 void define_cache_cat(CLI::App& cache, Invocation& invocation) {
   CLI::App* command = cache.add_subcommand("cat", "Write a cached file to standard output: cache cat APP PATH");
-  command->footer(kExamples);
+  command->footer(kCacheCatExamples);
   auto flags = std::make_shared<CatFlags>();
   auto options = std::make_shared<Options>(*command, invocation.environment);
   add_cache_location(*command, *options, *flags, Apps::one);
@@ -84,7 +84,7 @@ void define_cache_cat(CLI::App& cache, Invocation& invocation) {
   options->text("--generation", flags->generation, "The generation: its number, 0 being the newest, or its id")
       ->type_name("N|ID")
       ->capture_default_str();
-  run_on_caches(*command, invocation, flags, options, execute, [](const CatFlags& given) {
+  run_on_caches(*command, invocation, flags, options, run_cache_cat, [](const CatFlags& given) {
     if (given.path.empty()) throw UsageError("cache cat needs the PATH of a file");
   });
 }

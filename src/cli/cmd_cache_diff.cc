@@ -18,7 +18,7 @@ namespace hearth::cli {
 
 namespace {
 
-constexpr const char* kExamples = R"(Examples:
+constexpr const char* kCacheDiffExamples = R"(Examples:
   hearth cache diff blog
   hearth cache diff blog 2 0 --files
   hearth cache diff blog d81b357b30523b16 0 --format json
@@ -36,7 +36,7 @@ struct DiffFlags : CacheTarget {
 };
 
 // Directories that are told in text.
-constexpr std::size_t kLargest = 20;
+constexpr std::size_t kToldDirectories = 20;
 
 struct Pair {
   cache::OpenedGeneration older;
@@ -128,13 +128,14 @@ void show_directories(const cache::DirectorySums& sums) {
   const std::vector<cache::DirectorySums::Directory> directories = sums.sorted();
   if (directories.empty()) return;
   say(fmt::format("{:>9}  {:>9}  {:>9}  {:>8}  DIRECTORY", "ADDED", "REMOVED", "CHANGED", "SIZE"));
-  for (std::size_t i = 0; i < std::min(directories.size(), kLargest); ++i) {
+  for (std::size_t i = 0; i < std::min(directories.size(), kToldDirectories); ++i) {
     const cache::DirectorySums::Directory& directory = directories[i];
     say(fmt::format("{:>9}  {:>9}  {:>9}  {:>8}  {}/", directory.added.entries, directory.removed.entries,
                     directory.changed.entries, util::human_size(directory.bytes()),
                     directory.path.empty() ? "." : util::printable(directory.path)));
   }
-  if (directories.size() > kLargest) say(fmt::format("  and {} more directories", directories.size() - kLargest));
+  if (directories.size() > kToldDirectories)
+    say(fmt::format("  and {} more directories", directories.size() - kToldDirectories));
 }
 
 // What is known once everything was compared.
@@ -212,7 +213,7 @@ class Teller {
   bool begun_ = false;
 };
 
-int execute(const DiffFlags& flags, const Session& session) {
+int run_cache_diff(const DiffFlags& flags, const Session& session) {
   const std::stop_token stop = session.signals.token();
   const Result<FoundCache> found = find_cache(flags, session);
   if (!found) return refuse_of_store(found.error(), session);
@@ -233,7 +234,7 @@ int execute(const DiffFlags& flags, const Session& session) {
 void define_cache_diff(CLI::App& cache, Invocation& invocation) {
   CLI::App* command = cache.add_subcommand(
       "diff", "Tell how two generations differ, and what was uploaded for it: cache diff APP [FROM TO]");
-  command->footer(kExamples);
+  command->footer(kCacheDiffExamples);
   auto flags = std::make_shared<DiffFlags>();
   auto options = std::make_shared<Options>(*command, invocation.environment);
   add_cache_target(*command, *options, *flags, Apps::one);
@@ -242,7 +243,7 @@ void define_cache_diff(CLI::App& cache, Invocation& invocation) {
   options->number("--depth", flags->depth, "Levels of directories that differences are summed up for")
       ->capture_default_str();
   options->flag("--files", flags->files, "Tell each entry that differs");
-  run_on_caches(*command, invocation, flags, options, execute, [from, to](const DiffFlags& /*flags*/) {
+  run_on_caches(*command, invocation, flags, options, run_cache_diff, [from, to](const DiffFlags& /*flags*/) {
     if (from->count() != to->count()) throw UsageError("cache diff takes two generations, FROM and TO, or none");
   });
 }

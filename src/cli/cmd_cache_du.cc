@@ -18,7 +18,7 @@ namespace hearth::cli {
 
 namespace {
 
-constexpr const char* kExamples = R"(Examples:
+constexpr const char* kCacheDuExamples = R"(Examples:
   hearth cache du blog
   hearth cache du blog node_modules --depth 1
   hearth cache du blog --generation 1 --depth 20 --format json
@@ -34,7 +34,7 @@ struct DuFlags : CacheTarget {
 };
 
 // What is told of a directory's content, unless all of it is asked for.
-constexpr std::size_t kLargest = 15;
+constexpr std::size_t kToldBelow = 15;
 
 class Picture {
  public:
@@ -46,7 +46,7 @@ class Picture {
 
   void show(const cache::Usage& usage, unsigned level) {
     line(usage.bytes, usage.entries, std::string(std::size_t{2} * level, ' ') + label(usage, level));
-    const std::size_t told = flags_.full ? usage.below.size() : std::min(usage.below.size(), kLargest);
+    const std::size_t told = flags_.full ? usage.below.size() : std::min(usage.below.size(), kToldBelow);
     for (std::size_t i = 0; i < told; ++i) show(usage.below[i], level + 1);
     if (told == usage.below.size()) return;
     std::uint64_t bytes = 0;
@@ -99,7 +99,7 @@ nlohmann::json as_json(const cache::Usage& usage) {
           {"below", std::move(below)}};
 }
 
-int execute(const DuFlags& flags, const Session& session) {
+int run_cache_du(const DuFlags& flags, const Session& session) {
   const Result<FoundCache> found = find_cache(flags, session);
   if (!found) return refuse_of_store(found.error(), session);
   const Result<cache::OpenedGeneration> opened =
@@ -122,7 +122,7 @@ int execute(const DuFlags& flags, const Session& session) {
 
 void define_cache_du(CLI::App& cache, Invocation& invocation) {
   CLI::App* command = cache.add_subcommand("du", "Tell what is large in a cache: cache du APP [PATH]");
-  command->footer(kExamples);
+  command->footer(kCacheDuExamples);
   auto flags = std::make_shared<DuFlags>();
   auto options = std::make_shared<Options>(*command, invocation.environment);
   add_cache_target(*command, *options, *flags, Apps::one);
@@ -133,7 +133,7 @@ void define_cache_du(CLI::App& cache, Invocation& invocation) {
   options->number("--depth", flags->depth, "Levels that are told; sums are complete in any case")
       ->capture_default_str();
   options->flag("--full", flags->full, "Tell all of a directory's content, not only the largest");
-  run_on_caches(*command, invocation, flags, options, execute);
+  run_on_caches(*command, invocation, flags, options, run_cache_du);
 }
 
 }  // namespace hearth::cli

@@ -15,7 +15,7 @@ namespace hearth::cli {
 
 namespace {
 
-constexpr const char* kExamples = R"(Examples:
+constexpr const char* kCacheExpireExamples = R"(Examples:
   hearth cache expire --all --unused 30d
   hearth cache expire --all --unused 90d --yes --store file:///srv/hearth --format json
   hearth cache expire blog --unused 12h --yes
@@ -134,7 +134,7 @@ int expire(const FoundCaches& found, const ExpireFlags& flags, const Session& se
   return code;
 }
 
-int execute(const ExpireFlags& flags, const Session& session) {
+int run_cache_expire(const ExpireFlags& flags, const Session& session) {
   const Result<FoundCaches> found = find_caches(flags, session);
   if (!found) return refuse_of_store(found.error(), session);
   std::vector<Unused> unused;
@@ -164,13 +164,13 @@ int execute(const ExpireFlags& flags, const Session& session) {
 void define_cache_expire(CLI::App& cache, Invocation& invocation) {
   CLI::App* command =
       cache.add_subcommand("expire", "Delete caches that nobody uses: cache expire APP | --all --unused DURATION");
-  command->footer(kExamples);
+  command->footer(kCacheExpireExamples);
   auto flags = std::make_shared<ExpireFlags>();
   auto options = std::make_shared<Options>(*command, invocation.environment);
   add_cache_target(*command, *options, *flags, Apps::one_or_all);
   options->duration("--unused", flags->unused, "Neither saved nor restored for longer than this")->default_str("");
   add_yes(*options, flags->yes);
-  run_on_caches(*command, invocation, flags, options, execute, [](const ExpireFlags& filled) {
+  run_on_caches(*command, invocation, flags, options, run_cache_expire, [](const ExpireFlags& filled) {
     if (filled.unused <= std::chrono::milliseconds(0)) {
       throw UsageError("cache expire needs --unused DURATION, such as 30d");
     }

@@ -12,7 +12,7 @@ namespace hearth::cli {
 
 namespace {
 
-constexpr const char* kExamples = R"(Examples:
+constexpr const char* kCacheGcExamples = R"(Examples:
   hearth cache gc blog --dry-run
   hearth cache gc --all --store file:///srv/hearth --format json
 
@@ -24,10 +24,6 @@ anything: to delete what is garbage now takes two calls, an hour apart. Exit cod
 struct GcFlags : CacheTarget {
   bool dry_run = false;
 };
-
-std::string amount(const cache::Stored& stored) {
-  return fmt::format("{}, {}", plural(stored.objects, "object"), util::human_size(stored.bytes));
-}
 
 void show(const cache::Name& name, const cache::SweepReport& report, bool dry_run) {
   say(fmt::format("{}: {}", title(name), amount(report.listed)));
@@ -59,7 +55,7 @@ nlohmann::json as_json(const cache::Name& name, const cache::SweepReport& report
           {"bad_objects", report.bad}};
 }
 
-int execute(const GcFlags& flags, const Session& session) {
+int run_cache_gc(const GcFlags& flags, const Session& session) {
   const Result<FoundCaches> found = find_caches(flags, session);
   if (!found) return refuse_of_store(found.error(), session);
   const std::stop_token stop = session.signals.token();
@@ -92,12 +88,12 @@ int execute(const GcFlags& flags, const Session& session) {
 
 void define_cache_gc(CLI::App& cache, Invocation& invocation) {
   CLI::App* command = cache.add_subcommand("gc", "Delete what nobody needs any more: cache gc APP | --all");
-  command->footer(kExamples);
+  command->footer(kCacheGcExamples);
   auto flags = std::make_shared<GcFlags>();
   auto options = std::make_shared<Options>(*command, invocation.environment);
   add_cache_target(*command, *options, *flags, Apps::one_or_all);
   options->flag("--dry-run", flags->dry_run, "Only tell what would be done");
-  run_on_caches(*command, invocation, flags, options, execute);
+  run_on_caches(*command, invocation, flags, options, run_cache_gc);
 }
 
 }  // namespace hearth::cli

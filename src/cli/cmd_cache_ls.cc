@@ -14,7 +14,7 @@ namespace hearth::cli {
 
 namespace {
 
-constexpr const char* kExamples = R"(Examples:
+constexpr const char* kCacheLsExamples = R"(Examples:
   hearth cache ls
   hearth cache ls blog --store file:///srv/hearth --format json
 
@@ -75,7 +75,7 @@ nlohmann::json as_json(const cache::CacheSummary& cache) {
   return told;
 }
 
-int execute(const CacheTarget& flags, const Session& session) {
+int run_cache_ls(const CacheTarget& flags, const Session& session) {
   const Result<store::OpenStore> opened = open_store(flags.store);
   if (!opened) return refuse_of_store(opened.error(), session);
   const Result<std::vector<cache::CacheSummary>> caches = cache::survey(
@@ -105,11 +105,11 @@ int execute(const CacheTarget& flags, const Session& session) {
 
 void define_cache_ls(CLI::App& cache, Invocation& invocation) {
   CLI::App* command = cache.add_subcommand("ls", "List the caches of the store: cache ls [APP]");
-  command->footer(kExamples);
+  command->footer(kCacheLsExamples);
   auto flags = std::make_shared<CacheTarget>();
   auto options = std::make_shared<Options>(*command, invocation.environment);
   add_cache_target(*command, *options, *flags, Apps::any);
-  run_on_caches(*command, invocation, flags, options, execute);
+  run_on_caches(*command, invocation, flags, options, run_cache_ls);
 }
 
 }  // namespace hearth::cli

@@ -15,7 +15,7 @@ namespace hearth::cli {
 
 namespace {
 
-constexpr const char* kExamples = R"(Examples:
+constexpr const char* kCachePurgeExamples = R"(Examples:
   hearth cache purge blog
   hearth cache purge blog --all-stacks --yes
   hearth cache purge blog --path node_modules --yes
@@ -34,10 +34,6 @@ struct PurgeFlags : CacheTarget {
   bool all_stacks = false;
   bool yes = false;
 };
-
-std::string amount(const cache::Stored& stored) {
-  return fmt::format("{}, {}", plural(stored.objects, "object"), util::human_size(stored.bytes));
-}
 
 template <class Caches, class GetName>
 Result<void> only_one(const PurgeFlags& flags, const Caches& caches, GetName name_of) {
@@ -191,7 +187,7 @@ int purge_part(store::ObjectStore& store, const PurgeFlags& flags, const std::ve
   return static_cast<int>(ExitCode::success);
 }
 
-int execute(const PurgeFlags& flags, const Session& session) {
+int run_cache_purge(const PurgeFlags& flags, const Session& session) {
   if (!flags.path) {
     const Result<store::OpenStore> opened = open_store(flags.store);
     if (!opened) return refuse_of_store(opened.error(), session);
@@ -215,7 +211,7 @@ void check(const PurgeFlags& flags) {
 
 void define_cache_purge(CLI::App& cache, Invocation& invocation) {
   CLI::App* command = cache.add_subcommand("purge", "Delete a cache, or a part of it: cache purge APP [--path GLOB]");
-  command->footer(kExamples);
+  command->footer(kCachePurgeExamples);
   auto flags = std::make_shared<PurgeFlags>();
   auto options = std::make_shared<Options>(*command, invocation.environment);
   add_cache_target(*command, *options, *flags, Apps::one);
@@ -224,7 +220,7 @@ void define_cache_purge(CLI::App& cache, Invocation& invocation) {
       options->text("--path", *path, "Only what this names in the cached directory")->type_name("GLOB");
   options->flag("--all-stacks", flags->all_stacks, "The caches of all stacks and architectures of the app");
   add_yes(*options, flags->yes);
-  run_on_caches(*command, invocation, flags, options, execute, [path, given](PurgeFlags& filled) {
+  run_on_caches(*command, invocation, flags, options, run_cache_purge, [path, given](PurgeFlags& filled) {
     if (given->count() > 0) filled.path = *path;
     check(filled);
   });

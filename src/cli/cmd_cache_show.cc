@@ -17,7 +17,7 @@ namespace hearth::cli {
 
 namespace {
 
-constexpr const char* kExamples = R"(Examples:
+constexpr const char* kCacheShowExamples = R"(Examples:
   hearth cache show blog
   hearth cache show blog --generation 0
   hearth cache show blog --generation d81b357b30523b16 --format json
@@ -33,10 +33,6 @@ struct ShowFlags : CacheTarget {
 
 std::string since(const cache::Trashed& trashed) {
   return trashed.since ? fmt::format(" since {}", util::utc_timestamp(*trashed.since)) : "";
-}
-
-std::string amount(const cache::Stored& stored) {
-  return fmt::format("{}, {}", plural(stored.objects, "object"), util::human_size(stored.bytes));
 }
 
 void show_generation(std::string_view number, const cache::GenerationDetails& details) {
@@ -206,7 +202,7 @@ int show_tree(const FoundCache& found, const ShowFlags& flags, const Session& se
   return static_cast<int>(ExitCode::success);
 }
 
-int execute(const ShowFlags& flags, const Session& session) {
+int run_cache_show(const ShowFlags& flags, const Session& session) {
   const Result<FoundCache> found = find_cache(flags, session);
   if (!found) return refuse_of_store(found.error(), session);
   return flags.generation.empty() ? show_cache(*found, flags, session) : show_tree(*found, flags, session);
@@ -216,12 +212,12 @@ int execute(const ShowFlags& flags, const Session& session) {
 
 void define_cache_show(CLI::App& cache, Invocation& invocation) {
   CLI::App* command = cache.add_subcommand("show", "Show a cache's generations, or the tree of one: cache show APP");
-  command->footer(kExamples);
+  command->footer(kCacheShowExamples);
   auto flags = std::make_shared<ShowFlags>();
   auto options = std::make_shared<Options>(*command, invocation.environment);
   add_cache_target(*command, *options, *flags, Apps::one);
   options->text("--generation", flags->generation, "Show the tree of this generation")->type_name("N|ID");
-  run_on_caches(*command, invocation, flags, options, execute);
+  run_on_caches(*command, invocation, flags, options, run_cache_show);
 }
 
 }  // namespace hearth::cli

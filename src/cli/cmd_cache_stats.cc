@@ -19,7 +19,7 @@ namespace hearth::cli {
 
 namespace {
 
-constexpr const char* kExamples = R"(Examples:
+constexpr const char* kCacheStatsExamples = R"(Examples:
   hearth cache stats blog
   hearth cache stats --all --store file:///srv/hearth --format json
 
@@ -148,7 +148,7 @@ Result<std::vector<Told>> collect(const CacheTarget& target, const Session& sess
   return all;
 }
 
-int execute(const CacheTarget& target, const Session& session) {
+int run_cache_stats(const CacheTarget& target, const Session& session) {
   const Result<std::vector<Told>> all = collect(target, session);
   if (!all) return refuse_of_store(all.error(), session);
   if (target.format == Format::text) {
@@ -165,11 +165,11 @@ int execute(const CacheTarget& target, const Session& session) {
 
 void define_cache_stats(CLI::App& cache, Invocation& invocation) {
   CLI::App* command = cache.add_subcommand("stats", "Tell what a cache is worth: cache stats APP | --all");
-  command->footer(kExamples);
+  command->footer(kCacheStatsExamples);
   auto target = std::make_shared<CacheTarget>();
   auto options = std::make_shared<Options>(*command, invocation.environment);
   add_cache_target(*command, *options, *target, Apps::one_or_all);
-  run_on_caches(*command, invocation, target, options, execute);
+  run_on_caches(*command, invocation, target, options, run_cache_stats);
 }
 
 }  // namespace hearth::cli

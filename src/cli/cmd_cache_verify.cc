@@ -15,7 +15,7 @@ namespace hearth::cli {
 
 namespace {
 
-constexpr const char* kExamples = R"(Examples:
+constexpr const char* kCacheVerifyExamples = R"(Examples:
   hearth cache verify blog
   hearth cache verify --all --store file:///srv/hearth --format json
   hearth cache verify blog --repair node_modules
@@ -95,7 +95,7 @@ int code_of(const std::vector<cache::VerifyReport>& reports, const Session& sess
   return static_cast<int>(damaged ? ExitCode::app_failed : ExitCode::success);
 }
 
-int execute(const VerifyFlags& flags, const Session& session) {
+int run_cache_verify(const VerifyFlags& flags, const Session& session) {
   if (!flags.repair.empty()) return repair_cache(flags, flags.repair, flags.threads, session);
   // What the store has is to be proved, not what a tier has.
   CacheTarget direct = flags;
@@ -130,13 +130,13 @@ int execute(const VerifyFlags& flags, const Session& session) {
 void define_cache_verify(CLI::App& cache, Invocation& invocation) {
   CLI::App* command =
       cache.add_subcommand("verify", "Read a cache, and tell what is damaged: cache verify APP | --all");
-  command->footer(kExamples);
+  command->footer(kCacheVerifyExamples);
   auto flags = std::make_shared<VerifyFlags>();
   auto options = std::make_shared<Options>(*command, invocation.environment);
   add_cache_target(*command, *options, *flags, Apps::one_or_all);
   options->number("--threads", flags->threads, "Objects that are read at the same time (0: one per core)");
   options->path("--repair", flags->repair, "Mend what is damaged, with content of this directory");
-  run_on_caches(*command, invocation, flags, options, execute, [](const VerifyFlags& filled) {
+  run_on_caches(*command, invocation, flags, options, run_cache_verify, [](const VerifyFlags& filled) {
     if (filled.all && !filled.repair.empty()) throw UsageError("cache verify --repair mends the cache of one APP");
   });
 }

@@ -13,7 +13,7 @@ namespace hearth::cli {
 
 namespace {
 
-constexpr const char* kExamples = R"(Examples:
+constexpr const char* kDoctorExamples = R"(Examples:
   hearth doctor
   hearth doctor --store 's3://builds/hearth?region=eu-west-1' --work /srv/hearth
   hearth doctor --sandbox bwrap --format json
@@ -67,7 +67,7 @@ nlohmann::json as_json(const build::DoctorReport& report) {
           {"findings", std::move(findings)}};
 }
 
-int execute(const DoctorFlags& flags, const Session& session) {
+int run_doctor(const DoctorFlags& flags, const Session& session) {
   build::DoctorOptions options;
   options.store_url = flags.store.url;
   options.store_options = flags.store.options();
@@ -93,7 +93,7 @@ int execute(const DoctorFlags& flags, const Session& session) {
 
 void define_doctor(CLI::App& root, Invocation& invocation) {
   CLI::App* command = root.add_subcommand("doctor", "Look whether builds can be made here, and tell what to mend");
-  command->footer(kExamples);
+  command->footer(kDoctorExamples);
   auto flags = std::make_shared<DoctorFlags>();
   auto options = std::make_shared<Options>(*command, invocation.environment);
   add_store(*options, flags->store);
@@ -102,7 +102,7 @@ void define_doctor(CLI::App& root, Invocation& invocation) {
   command->final_callback([&invocation, flags, options] {
     invocation.check = [&invocation, flags, options] {
       options->finish();
-      invocation.run = [flags](const Session& session) { return execute(*flags, session); };
+      invocation.run = [flags](const Session& session) { return run_doctor(*flags, session); };
     };
   });
 }

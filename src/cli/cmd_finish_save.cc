@@ -21,7 +21,7 @@ bool is_open(int descriptor) {
   return descriptor > 2 && ::fcntl(descriptor, F_SETFD, FD_CLOEXEC) == 0;
 }
 
-int execute(const Descriptors& given, const Session& session) {
+int run_finish_save(const Descriptors& given, const Session& session) {
   if (!is_open(given.job) || !is_open(given.lock) || given.job == given.lock) {
     complain("finish-save is what hearth build --save background starts; it is of no use by hand");
     return static_cast<int>(ExitCode::usage);
@@ -43,7 +43,7 @@ void define_finish_save(CLI::App& root, Invocation& invocation) {
   command->add_option("LOCK", given->lock, "Descriptor of the work directory's lock");
   command->final_callback([&invocation, given] {
     invocation.check = [&invocation, given] {
-      invocation.run = [given](const Session& session) { return execute(*given, session); };
+      invocation.run = [given](const Session& session) { return run_finish_save(*given, session); };
     };
   });
 }

@@ -10,7 +10,7 @@ namespace hearth::cli {
 
 namespace {
 
-constexpr const char* kExamples = R"(Examples:
+constexpr const char* kRunExamples = R"(Examples:
   hearth run blog                          the web process of the newest build that succeeded
   hearth run blog worker --env QUEUE=mail
   hearth run blog -- rake db:migrate       a command of its own
@@ -27,7 +27,7 @@ struct RunFlags {
   std::uint32_t port = 5000;
 };
 
-int execute(RunFlags& flags, const Session& session) {
+int run_run(RunFlags& flags, const Session& session) {
   build::RunOptions& options = flags.options;
   options.config_vars = flags.config_vars.sources();
   options.store_url = flags.store.url;
@@ -47,7 +47,7 @@ int execute(RunFlags& flags, const Session& session) {
 void define_run(CLI::App& root, Invocation& invocation) {
   CLI::App* command =
       root.add_subcommand("run", "Start a process of what was built: run APP[@BUILD]|SLUG-FILE [PROCESS] [-- ARGS...]");
-  command->footer(kExamples);
+  command->footer(kRunExamples);
   auto flags = std::make_shared<RunFlags>();
   auto options = std::make_shared<Options>(*command, invocation.environment);
   command->add_option("TARGET", flags->options.target,
@@ -69,7 +69,7 @@ void define_run(CLI::App& root, Invocation& invocation) {
         throw UsageError("run needs an APP or a slug file, for example: hearth run blog");
       if (flags->options.target.ends_with('@')) throw UsageError("run APP@BUILD needs the name of a BUILD");
       flags->options.arguments = invocation.behind_dashes;
-      invocation.run = [flags](const Session& session) { return execute(*flags, session); };
+      invocation.run = [flags](const Session& session) { return run_run(*flags, session); };
     };
   });
 }

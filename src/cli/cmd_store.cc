@@ -13,7 +13,7 @@ namespace hearth::cli {
 
 namespace {
 
-constexpr const char* kExamples = R"(Examples:
+constexpr const char* kStoreExamples = R"(Examples:
   hearth store check file:///srv/hearth
   hearth store check 's3://builds/hearth?region=eu-west-1' --format json
   HEARTH_STORE=s3://builds hearth store check
@@ -93,7 +93,7 @@ nlohmann::json as_json(const std::string& store, const store::CheckReport& repor
           {"findings", std::move(findings)}};
 }
 
-int execute(const CheckFlags& flags, const Session& session) {
+int run_store(const CheckFlags& flags, const Session& session) {
   StoreFlags direct = flags.store;
   direct.tier.clear();
   const Result<store::OpenStore> opened = open_store(direct);
@@ -119,7 +119,7 @@ void define_store(CLI::App& root, Invocation& invocation) {
   CLI::App* command = root.add_subcommand("store", "Look at the store itself");
   command->require_subcommand(0, 1);
   CLI::App* checking = command->add_subcommand("check", "Try out a store: store check [URL]");
-  checking->footer(kExamples);
+  checking->footer(kStoreExamples);
   auto flags = std::make_shared<CheckFlags>();
   auto url = std::make_shared<std::string>();
   auto options = std::make_shared<Options>(*checking, invocation.environment);
@@ -130,7 +130,7 @@ void define_store(CLI::App& root, Invocation& invocation) {
     invocation.check = [&invocation, flags, url, options] {
       options->finish();
       if (!url->empty()) flags->store.url = *url;
-      invocation.run = [flags](const Session& session) { return execute(*flags, session); };
+      invocation.run = [flags](const Session& session) { return run_store(*flags, session); };
     };
   });
 }

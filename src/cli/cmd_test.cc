@@ -7,7 +7,7 @@ namespace hearth::cli {
 
 namespace {
 
-constexpr const char* kExamples = R"(Examples:
+constexpr const char* kTestExamples = R"(Examples:
   hearth test . --app blog --buildpacks /opt/buildpacks
   hearth test https://git.example.com/blog.git#topic --app blog --buildpack heroku/ruby --env RAILS_ENV=test
   hearth test . --app blog-ci --cache on --report report.json
@@ -20,7 +20,7 @@ or none that has tests, 4 source or buildpack could not be had, 124 --build-time
 
 void define_test(CLI::App& root, Invocation& invocation) {
   CLI::App* command = root.add_subcommand("test", "Build an app for its tests, and run them; publish nothing");
-  command->footer(kExamples);
+  command->footer(kTestExamples);
   auto flags = std::make_shared<BuildFlags>();
   flags->options.purpose = buildpack::Purpose::test;
   flags->options.build_timeout = std::chrono::hours(1);

@@ -10,7 +10,7 @@ namespace hearth::cli {
 
 namespace {
 
-constexpr std::string_view kExamples = "Examples:";
+constexpr std::string_view kExamplesMark = "Examples:";
 constexpr std::string_view kExitCodes = "Exit codes:";
 
 // As text between macros: no line may begin with a control character, and "-" is a minus sign.
@@ -72,7 +72,7 @@ Footer read_footer(std::string_view text) {
   Footer footer;
   std::string* current = &footer.notes;
   for (const std::string_view line : util::split(text, '\n')) {
-    if (line.starts_with(kExamples)) {
+    if (line.starts_with(kExamplesMark)) {
       current = &footer.examples;
       continue;
     }

@@ -23,11 +23,6 @@ namespace {
 
 constexpr std::size_t kReadStep = std::size_t{1} << 20;
 
-Result<void> check(const std::stop_token& stop) {
-  if (stop.stop_requested()) return fail(ErrorKind::cancelled, "stopped before the store was asked");
-  return {};
-}
-
 std::unexpected<Error> absent(const fs::path& path) {
   return fail(ErrorKind::not_found, "no object {}", path.native());
 }
@@ -46,7 +41,7 @@ Result<std::vector<std::byte>> read_part(const util::Fd& file, ByteRange part, c
                                          const std::stop_token& stop) {
   std::vector<std::byte> bytes(part.length);
   for (std::size_t done = 0; done < bytes.size();) {
-    TRY(check(stop));
+    TRY(go_on(stop));
     const auto step = std::span(bytes).subspan(done, std::min(kReadStep, bytes.size() - done));
     const std::size_t count = TRY(util::read_at(file.get(), step, part.offset + done));
     if (count < step.size()) return fail(ErrorKind::corrupt, "the file became shorter while it was read");
@@ -89,7 +84,7 @@ void LocalStore::prepare() {
 }
 
 Result<Object> LocalStore::get(const Key& key, ByteRange range, std::stop_token stop) {
-  TRY(check(stop));
+  TRY(go_on(stop));
   const fs::path path = TRY(path_of(root_, key));
   const util::Fd file(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   if (!file && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP)) return absent(path);
@@ -104,7 +99,7 @@ Result<Object> LocalStore::get(const Key& key, ByteRange range, std::stop_token 
 }
 
 Result<Version> LocalStore::put(const Key& key, Body body, const Condition& condition, std::stop_token stop) {
-  TRY(check(stop));
+  TRY(go_on(stop));
   auto version = put_draft(key, body, condition, stop);
   // A directory that vanished is no answer about the object.
   if (!version && version.error().kind == ErrorKind::not_found) version.error().kind = ErrorKind::io;
@@ -137,7 +132,7 @@ Result<Version> LocalStore::put_draft(const Key& key, Body body, const Condition
 }
 
 Result<ObjectInfo> LocalStore::stat(const Key& key, std::stop_token stop) {
-  TRY(check(stop));
+  TRY(go_on(stop));
   const fs::path path = TRY(path_of(root_, key));
   const std::optional<struct stat> status = TRY(examine(path));
   if (!status) return absent(path);
@@ -145,16 +140,16 @@ Result<ObjectInfo> LocalStore::stat(const Key& key, std::stop_token stop) {
 }
 
 Result<void> LocalStore::list(const Prefix& prefix, const Visitor& visit, std::stop_token stop) {
-  TRY(check(stop));
+  TRY(go_on(stop));
   const StoreTime time = now();
   return for_each_object(root_, prefix, [&](Key key, const struct stat& status) -> Result<void> {
-    TRY(check(stop));
+    TRY(go_on(stop));
     return visit(info_of(std::move(key), status, time));
   });
 }
 
 Result<void> LocalStore::remove(const Key& key, std::stop_token stop) {
-  TRY(check(stop));
+  TRY(go_on(stop));
   const fs::path path = TRY(path_of(root_, key));
   const std::optional<struct stat> seen = TRY(examine(path));
   if (!seen) return {};

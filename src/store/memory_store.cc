@@ -1,6 +1,7 @@
 #include "store/memory_store.h"
 
 #include "store/body.h"
+#include "store/pause.h"
 
 namespace hearth::store {
 namespace {
@@ -13,15 +14,10 @@ std::unexpected<Error> absent(const Key& key) {
   return fail(ErrorKind::not_found, "memory://: no object {}", key.text());
 }
 
-Result<void> check(const std::stop_token& stop) {
-  if (stop.stop_requested()) return fail(ErrorKind::cancelled, "memory://: stopped");
-  return {};
-}
-
 }  // namespace
 
 Result<Object> MemoryStore::get(const Key& key, ByteRange range, std::stop_token stop) {
-  TRY(check(stop));
+  TRY(go_on(stop));
   std::unique_lock lock(mutex_);
   const auto found = objects_.find(key);
   if (found == objects_.end()) return absent(key);
@@ -35,7 +31,7 @@ Result<Object> MemoryStore::get(const Key& key, ByteRange range, std::stop_token
 }
 
 Result<Version> MemoryStore::put(const Key& key, Body body, const Condition& condition, std::stop_token stop) {
-  TRY(check(stop));
+  TRY(go_on(stop));
   auto content = std::make_shared<std::vector<std::byte>>();
   TRY(for_each_piece(
       body,
@@ -59,7 +55,7 @@ Result<Version> MemoryStore::put(const Key& key, Body body, const Condition& con
 }
 
 Result<ObjectInfo> MemoryStore::stat(const Key& key, std::stop_token stop) {
-  TRY(check(stop));
+  TRY(go_on(stop));
   const std::scoped_lock lock(mutex_);
   const auto found = objects_.find(key);
   if (found == objects_.end()) return absent(key);
@@ -76,14 +72,14 @@ Result<void> MemoryStore::list(const Prefix& prefix, const Visitor& visit, std::
   }
   // Outside of the lock, since a visitor may use the store.
   for (const ObjectInfo& object : found) {
-    TRY(check(stop));
+    TRY(go_on(stop));
     TRY(visit(object));
   }
   return {};
 }
 
 Result<void> MemoryStore::remove(const Key& key, std::stop_token stop) {
-  TRY(check(stop));
+  TRY(go_on(stop));
   const std::scoped_lock lock(mutex_);
   objects_.erase(key);
   return {};

@@ -5,6 +5,11 @@
 
 namespace hearth::store {
 
+Result<void> go_on(const std::stop_token& stop) {
+  if (stop.stop_requested()) return fail(ErrorKind::cancelled, "stopped before the store was asked");
+  return {};
+}
+
 Result<void> pause(std::chrono::nanoseconds time, const std::stop_token& stop) {
   std::mutex mutex;
   std::condition_variable_any changed;

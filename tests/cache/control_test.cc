@@ -32,13 +32,18 @@ class Control : public ::testing::Test {
   static Name name_of(const std::string& app, const std::string& stack = "heroku-24") { return {app, stack, "amd64"}; }
 
   SaveReport save(Machine& machine, const std::string& app, const std::string& exclude = {}) {
-    const SaveOptions options{
-        .threads = 2, .compression_level = kDefaultCompressionLevel, .max_bytes = 0, .exclude = util::IgnoreRules(exclude), .as = SaveAs::newest, .progress = nullptr};
+    const SaveOptions options{.threads = 2,
+                              .compression_level = kDefaultCompressionLevel,
+                              .max_bytes = 0,
+                              .exclude = util::IgnoreRules(exclude),
+                              .as = SaveAs::newest,
+                              .progress = nullptr};
     return cache::save(faulty_, name_of(app), machine.directory(), machine.index(), options, {});
   }
 
   RestoreReport restore(Machine& machine, const std::string& app, const std::vector<std::string>& seeds = {}) {
-    const RestoreOptions options{.owner = {}, .threads = 2, .seeds = seeds, .from = From::in_force, .progress = nullptr};
+    const RestoreOptions options{
+        .owner = {}, .threads = 2, .seeds = seeds, .from = From::in_force, .progress = nullptr};
     return cache::restore(faulty_, name_of(app), machine.directory(), machine.index(), options, {});
   }
 

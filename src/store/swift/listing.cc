@@ -10,8 +10,6 @@
 namespace hearth::store::swift {
 namespace {
 
-constexpr int kNotFound = 404;
-
 Result<void> remove_name(Requests& requests, const std::string& name, const std::stop_token& stop) {
   const http::Answer answer = TRY(within("DELETE", requests.send({.method = "DELETE", .object = name}, stop)));
   if (answer.ok() || answer.status == kNotFound) return {};

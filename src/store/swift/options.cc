@@ -8,7 +8,9 @@ namespace hearth::store::swift {
 namespace {
 
 constexpr std::size_t kLongestContainer = 256;
-constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
+// In bytes.
+constexpr std::uint64_t kSmallestSegment = std::uint64_t{1} << 20;
+constexpr std::uint64_t kLargestSegment = 5120 * kSmallestSegment;
 
 // http(s)://HOST[:PORT][/PATH], without the '/' at its end.
 Result<std::string> checked_url(std::string url, std::string_view what) {
@@ -146,7 +148,7 @@ Result<std::string> parse_interface(std::string text) {
 Result<std::uint64_t> parse_segment_size(const std::optional<std::string>& text) {
   if (!text) return std::uint64_t{0};
   const std::uint64_t size = TRY(within("the store's parameter segment-size", util::parse_size(*text)));
-  if (size < kMiB || size > 5120 * kMiB) {
+  if (size < kSmallestSegment || size > kLargestSegment) {
     return fail(ErrorKind::invalid, "the store's parameter segment-size is between 1MiB and 5GiB");
   }
   return size;

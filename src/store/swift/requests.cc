@@ -7,7 +7,6 @@ namespace hearth::store::swift {
 namespace {
 
 constexpr int kUnauthorized = 401;
-constexpr int kNotFound = 404;
 
 // Everything but the slashes.
 std::string encoded_name(std::string_view name) {

@@ -17,6 +17,8 @@
 
 namespace hearth::store::swift {
 
+inline constexpr int kNotFound = 404;
+
 // A request as Swift sees it, before it is addressed.
 struct Call {
   enum class Of { object, container, account };

@@ -14,7 +14,6 @@
 namespace hearth::store::swift {
 namespace {
 
-constexpr int kNotFound = 404;
 constexpr int kRangeNotSatisfiable = 416;
 
 // All but the size. X-Timestamp is exact, where Last-Modified may be rounded up, into the future.

@@ -21,7 +21,6 @@ namespace {
 constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
 constexpr std::uint64_t kUsualSegment = 1024 * kMiB;
 constexpr std::chrono::seconds kCleaningLimit{10};
-constexpr int kNotFound = 404;
 constexpr int kPreconditionFailed = 412;
 
 Result<std::string> md5_of(const Body& body, ByteRange part, const std::stop_token& stop) {
