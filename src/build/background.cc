@@ -28,7 +28,7 @@ constexpr std::chrono::seconds kRecordsLimit(30);
 constexpr std::chrono::seconds kRecordsLimitWhenStopped(2);
 
 Json json_of(const store::OpenOptions& options) {
-  Json json = {{"insecure", options.verification == http::Verification::none}};
+  Json json = {{"insecure", options.verification == http::Verification::none}, {"transfers", options.transfers}};
   if (options.tier) json["tier"] = {{"directory", options.tier->directory.native()}, {"bytes", options.tier->bytes}};
   return json;
 }
@@ -36,6 +36,7 @@ Json json_of(const store::OpenOptions& options) {
 store::OpenOptions options_of(const Json& json) {
   store::OpenOptions options;
   if (json.at("insecure").get<bool>()) options.verification = http::Verification::none;
+  options.transfers = json.at("transfers").get<std::uint32_t>();
   if (json.contains("tier")) {
     options.tier = {.directory = json.at("tier").at("directory").get<std::string>(),
                     .bytes = json.at("tier").at("bytes").get<std::uint64_t>(),
@@ -46,13 +47,14 @@ store::OpenOptions options_of(const Json& json) {
 
 Json json_of(const SaveRequest& request) {
   // Every member: a further one is to be handed over, too.
-  const auto& [threads, level, max_bytes, exclude, as, progress] = request.options;
+  const auto& [threads, transfers, level, max_bytes, exclude, as, progress] = request.options;
   (void)exclude;   // request.exclude stands for it
   (void)progress;  // nobody looks any more
   return {{"app", request.name.app},
           {"stack", request.name.stack},
           {"arch", request.name.arch},
           {"threads", threads},
+          {"transfers", transfers},
           {"level", level},
           {"max_bytes", max_bytes},
           {"exclude", request.exclude},
@@ -66,6 +68,7 @@ SaveRequest request_of(const Json& json) {
   const auto text = [&](const char* key) { return json.at(key).get<std::string>(); };
   return {.name = {text("app"), text("stack"), text("arch")},
           .options = {.threads = json.at("threads").get<unsigned>(),
+                      .transfers = json.at("transfers").get<unsigned>(),
                       .compression_level = json.at("level").get<int>(),
                       .max_bytes = json.at("max_bytes").get<std::uint64_t>(),
                       .exclude = {},

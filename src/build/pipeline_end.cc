@@ -118,6 +118,7 @@ void Pipeline::save_cache() {
 SaveRequest Pipeline::save_request() const {
   return {.name = cache_name(),
           .options = {.threads = 0,
+                      .transfers = options_.store_options.transfers,
                       .compression_level = static_cast<int>(options_.compression_level),
                       .max_bytes = options_.max_size,
                       .exclude = {},

@@ -196,6 +196,7 @@ void Pipeline::start_restore() {
   report_.restore.outcome = "late";  // until it was waited for: a build may fail before
   cache::RestoreOptions restore_options{.owner = sandbox_->owner(),
                                         .threads = 0,
+                                        .transfers = options_.store_options.transfers,
                                         .seeds = {},
                                         .from = options_.cache_from,
                                         .progress = restore_progress_};

@@ -39,6 +39,7 @@ enum class From {
 struct RestoreOptions {
   std::optional<uid_t> owner;  // uid and gid of everything created; absent: ours
   unsigned threads = 0;        // 0: one per core
+  unsigned transfers = 0;      // requests at a time; 0: as many as suit the machine. Each holds some MiB
   // Apps whose cache, of the same stack and architecture, is restored where this one has none: the first that has one
   // that can be restored. Nothing is written to theirs; what comes of it is the app's own with its next save.
   std::vector<std::string> seeds;
@@ -71,6 +72,7 @@ enum class SaveAs {
 
 struct SaveOptions {
   unsigned threads = 0;
+  unsigned transfers = 0;  // files that are read, and packs of them stored, at a time; 0: as many as suit the machine
   int compression_level = kDefaultCompressionLevel;  // zstd's
   // What the files may have together, in bytes; trim.h says what is left out of a directory that has more. 0: anything.
   std::uint64_t max_bytes = 0;

@@ -239,7 +239,7 @@ class Restorer {
                               .root = staging.path(),
                               .update = plan,
                               .owner = options_.owner,
-                              .threads = options_.threads,
+                              .threads = options_.transfers > 0 ? options_.transfers : options_.threads,
                               .progress = options_.progress.get()};
     std::expected<Filled, FillFailure> filled = fill(request, stop_);
     if (!filled) return std::move(filled).error();

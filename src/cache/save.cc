@@ -242,7 +242,7 @@ class Saver {
                                  .known = known,
                                  .packs = *packs_,
                                  .compression_level = options_.compression_level,
-                                 .threads = options_.threads,
+                                 .threads = options_.transfers > 0 ? options_.transfers : options_.threads,
                                  .progress = options_.progress.get()};
     ContentWriter writer(request, warnings_);
     Result<Contents> contents = writer.run(jobs, stop_);

@@ -178,8 +178,12 @@ int restore(const CacheFlags& flags, const Session& session) {
   const cache::Replace replace = flags.replace ? cache::Replace::yes : cache::Replace::no;
   const Result<void> room = cache::make_room(flags.directory, index, replace);
   if (!room) return refuse(room.error(), session);
-  const cache::RestoreOptions options{
-      .owner = {}, .threads = 0, .seeds = flags.fallbacks, .from = cache::From::in_force, .progress = flags.progress};
+  const cache::RestoreOptions options{.owner = {},
+                                      .threads = 0,
+                                      .transfers = flags.store.transfers,
+                                      .seeds = flags.fallbacks,
+                                      .from = cache::From::in_force,
+                                      .progress = flags.progress};
   const auto work = [name = flags.name(), directory = flags.directory, index, options](store::ObjectStore& store,
                                                                                        const std::stop_token& stop) {
     return cache::restore(store, name, directory, index, options, stop);
@@ -196,6 +200,7 @@ int save(const CacheFlags& flags, const Session& session) {
     return static_cast<int>(ExitCode::usage);
   }
   const cache::SaveOptions options{.threads = 0,
+                                   .transfers = flags.store.transfers,
                                    .compression_level = static_cast<int>(flags.compression_level),
                                    .max_bytes = flags.max_size,
                                    .exclude = util::IgnoreRules(build::cache_exclusions(flags.exclude, {})),

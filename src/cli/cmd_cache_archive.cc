@@ -134,6 +134,7 @@ int run_import(const ImportFlags& flags, const Session& session) {
                          .stack = flags.stack.empty() ? build::BuildOptions().stack : flags.stack,
                          .arch = flags.arch.empty() ? util::architecture() : flags.arch};
   const cache::SaveOptions options{.threads = 0,
+                                   .transfers = flags.store.transfers,
                                    .compression_level = static_cast<int>(flags.compression_level),
                                    .max_bytes = 0,
                                    .exclude = {},

@@ -16,7 +16,8 @@ void add_app(Options& options, std::string& app) {
 store::OpenOptions StoreFlags::options() const {
   store::OpenOptions options{.create = create ? store::Create::if_absent : store::Create::no,
                              .verification = insecure ? http::Verification::none : http::Verification::full,
-                             .tier = std::nullopt};
+                             .tier = std::nullopt,
+                             .transfers = transfers};
   if (!tier.empty()) {
     options.tier = {.directory = std::filesystem::absolute(tier),
                     .bytes = tier_size,
@@ -34,6 +35,9 @@ void add_store(Options& options, StoreFlags& flags) {
   options.flag("--create-store", flags.create, "Create the store's bucket or container if it is absent");
   options.path("--tier", flags.tier, "Directory of this machine that keeps what is fetched from the store");
   options.size("--tier-size", flags.tier_size, "What the tier may take (default: 20GiB)");
+  options.number("--transfers", flags.transfers, "Requests that are under way at the same time, of 1 to 64")
+      ->check(CLI::Range(1, 64))
+      ->default_str("by the machine");
   options.flag("--insecure", flags.insecure, "Take any certificate of the store's server");
 }
 

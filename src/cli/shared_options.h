@@ -19,6 +19,7 @@ struct StoreFlags {
   bool insecure = false;
   std::string tier;
   std::uint64_t tier_size = store::TierOptions().bytes;
+  std::uint32_t transfers = 0;
   store::OpenOptions options() const;
 };
 void add_store(Options& options, StoreFlags& flags);

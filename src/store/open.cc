@@ -64,6 +64,7 @@ Result<Medium> open_s3(std::string_view url, const OpenOptions& options, const s
   s3::S3Options own = TRY(s3::read_options(std::move(parsed), environment));
   own.http.verification = options.verification;
   own.http.on_moved = counting(meter);
+  if (options.transfers > 0) own.transfers = options.transfers;
   auto store = std::make_unique<s3::S3Store>(own, s3::default_providers(environment, own.profile, own.region));
   if (options.create == Create::if_absent) TRY(create(*store));
   return store;
@@ -74,6 +75,7 @@ Result<Medium> open_azure(std::string_view url, const OpenOptions& options, cons
   azure::Configuration own = TRY(azure::read_options(std::move(parsed), util::environment()));
   own.options.http.verification = options.verification;
   own.options.http.on_moved = counting(meter);
+  if (options.transfers > 0) own.options.transfers = options.transfers;
   auto store = std::make_unique<azure::AzureStore>(own.options, std::move(own.providers));
   if (options.create == Create::if_absent) TRY(create(*store));
   return store;
@@ -84,6 +86,7 @@ Result<Medium> open_swift(std::string_view url, const OpenOptions& options, cons
   swift::SwiftOptions own = TRY(swift::read_options(std::move(parsed), util::environment()));
   own.http.verification = options.verification;
   own.http.on_moved = counting(meter);
+  if (options.transfers > 0) own.transfers = options.transfers;
   auto store = std::make_unique<swift::SwiftStore>(own);
   if (options.create == Create::if_absent) TRY(create(*store));
   return store;

@@ -26,6 +26,7 @@ struct OpenOptions {
   Create create = Create::no;  // the bucket; the directory of a file:// store is made in any case
   http::Verification verification = http::Verification::full;  // of the server's certificate
   std::optional<TierOptions> tier;
+  std::uint32_t transfers = 0;  // parts of one object that travel at a time; 0: what the URL says
 };
 
 // `url`: "file:///absolute/dir" (created when absent, 0700), an absolute path, or "SCHEME://bucket/prefix?…" with s3,

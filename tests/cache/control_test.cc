@@ -33,6 +33,7 @@ class Control : public ::testing::Test {
 
   SaveReport save(Machine& machine, const std::string& app, const std::string& exclude = {}) {
     const SaveOptions options{.threads = 2,
+                              .transfers = 0,
                               .compression_level = kDefaultCompressionLevel,
                               .max_bytes = 0,
                               .exclude = util::IgnoreRules(exclude),
@@ -43,7 +44,7 @@ class Control : public ::testing::Test {
 
   RestoreReport restore(Machine& machine, const std::string& app, const std::vector<std::string>& seeds = {}) {
     const RestoreOptions options{
-        .owner = {}, .threads = 2, .seeds = seeds, .from = From::in_force, .progress = nullptr};
+        .owner = {}, .threads = 2, .transfers = 0, .seeds = seeds, .from = From::in_force, .progress = nullptr};
     return cache::restore(faulty_, name_of(app), machine.directory(), machine.index(), options, {});
   }
 

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import time
 
 from harness import EndToEnd, main, write_tree
 
@@ -97,9 +98,20 @@ class CacheLs(Caches):
         self.assertEqual(len(self.told("ls", "demo")["caches"]), 1)
         self.assertEqual([cache["app"] for cache in self.told("ls", "--stack", "debian-12")["caches"]], ["other"])
 
+    def test_a_build_that_restores_makes_use_of_it(self):
+        pack = self.buildpack(compile='mkdir -p "$2" && echo 1 >"$2/n"')
+        self.build(self.app(), packs=[pack], app="built")
+        time.sleep(1.1)  # the times are told in seconds
+        warm = self.build(self.app(), packs=[pack], app="built")
+        self.assertEqual((warm.restore["outcome"], warm.save["outcome"]), ("hit", "unchanged"))
+        (cache,) = self.told("ls", "built")["caches"]
+        self.assertGreater(cache["last_use"], cache["last_save"])
+        (cache,) = self.told("ls", "demo")["caches"]
+        self.assertEqual(cache["last_use"], cache["last_save"])
+
     def test_the_table(self):
         lines = self.cache("ls").log.splitlines()
-        self.assertEqual(lines[0].split(), ["APP", "STACK", "ARCH", "GENS", "ENTRIES", "SIZE", "STORED", "LAST", "SAVE"])
+        self.assertEqual(lines[0].split(), ["APP", "STACK", "ARCH", "GENS", "ENTRIES", "SIZE", "STORED", "LAST", "SAVE", "LAST", "USE"])
         self.assertEqual(lines[1].split()[:2] + lines[1].split()[3:5], ["demo", "heroku-24", "1", "9"])
         self.assertEqual(len(lines), 2)
 
