@@ -53,8 +53,7 @@ void because(CacheChoice& choice, std::string_view reason) {
 void obey_mode(CacheChoice& choice, const std::string& wanted) {
   const auto meant = std::ranges::find(kModes, wanted, [](CacheMode mode) { return name(mode); });
   if (meant == kModes.end()) {
-    choice.ignored.push_back(
-        fmt::format("The config var {} is none of on, off, read-only and refresh: ignored", kMode));
+    choice.ignored.push_back("The config var HEARTH_CACHE is none of on, off, read-only and refresh: ignored");
     return;
   }
   if (*meant == CacheMode::on) return;
