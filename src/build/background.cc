@@ -121,6 +121,7 @@ std::string encode_job(const SaveJob& job) {
                      {"secrets", job.secrets},
                      {"build_started", job.build_started.time_since_epoch().count()},
                      {"past", encode_history({job.past})},
+                     {"keep_caches", job.keep_caches},
                      {"is_remembered", job.is_remembered}};
   // Logs and paths are any bytes, which this form takes as they are.
   const std::vector<std::uint8_t> bytes = Json::to_cbor(json);
@@ -149,6 +150,7 @@ Result<SaveJob> decode_job(std::string_view bytes) {
     const auto started = json.at("build_started").get<std::chrono::steady_clock::rep>();
     job.build_started = std::chrono::steady_clock::time_point(std::chrono::steady_clock::duration(started));
     job.past = past.front();
+    job.keep_caches = json.at("keep_caches").get<std::uint64_t>();
     job.is_remembered = json.at("is_remembered").get<bool>();
     return job;
   } catch (const Json::exception& error) {
@@ -189,6 +191,7 @@ Result<void> finish_save(SaverInput input, const Surroundings& surroundings, std
   const std::shared_ptr<store::ObjectStore> store = std::move(opened.store);
   const Saved saved = save_cache(store, opened.meter, work, job.request, log, stop);
   log.note(note_of(saved.report));
+  keep_cache(*work, {}, saved.report, job.keep_caches, log);
 
   const util::StopAfter limit({}, stop.stop_requested() ? kRecordsLimitWhenStopped : kRecordsLimit);
   Result<void> stored;

@@ -34,6 +34,7 @@ struct SaveJob {
   std::vector<std::string> secrets;
   std::chrono::steady_clock::time_point build_started;
   PastBuild past;              // what the history is to remember
+  std::uint64_t keep_caches = 0;  // as BuildOptions::keep_caches
   bool is_remembered = false;  // whether it is
 };
 

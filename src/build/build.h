@@ -117,6 +117,7 @@ struct BuildOptions {
 
   std::filesystem::path work_root;  // --work; empty: default_work_root()
   Publish publish = Publish::yes;
+  std::uint64_t keep_caches = std::uint64_t{10} << 30;  // bytes of caches that stay in the work directory; 0: none
   std::uint32_t keep_builds = 10;  // the newest of the app that stay once this one is published; 0: all
   std::string slug_to;             // also write the slug here: a file, "-" (standard output), or empty
   std::string report_to;           // also write the report here: a file, "-" (standard output), or empty

@@ -113,6 +113,7 @@ class Pipeline {
   void save_cache();
   void save_now();
   void save_later();
+  void keep_cache_here();
   SaveRequest save_request() const;
   void await_deletion();
   void finish();

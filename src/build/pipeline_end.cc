@@ -4,6 +4,7 @@
 
 #include "build/background.h"
 #include "build/builds.h"
+#include "build/kept_caches.h"
 #include "build/mask.h"
 #include "build/packaging.h"
 #include "build/pipeline.h"
@@ -157,6 +158,7 @@ void Pipeline::save_later() {
                     .secrets = secrets_of(config_vars_),
                     .build_started = started_,
                     .past = past_build(),
+                    .keep_caches = options_.keep_caches,
                     .is_remembered = is_remembered()};
   Result<util::Fd> file = job_file(job);
   SaverInput input{util::Fd(), std::move(held.lock)};
@@ -172,6 +174,7 @@ void Pipeline::save_later() {
   log_.warning(fmt::format("No process could be started for the save, so it is done now: {}", started.error().message));
   save_now();
   leave_records();
+  keep_cache_here();
 }
 
 void Pipeline::await_deletion() {
@@ -199,7 +202,17 @@ void Pipeline::finish() {
   log_.note(fmt::format("{} {}: {} after {}", noun(), report_.build, report_.failure ? "failed" : "succeeded",
                         util::human_duration(Clock::now() - started_)));
   leave_records();
-  if (saves_later_) save_later();
+  if (saves_later_) {
+    save_later();
+  } else {
+    keep_cache_here();
+  }
+}
+
+void Pipeline::keep_cache_here() {
+  if (!work_) return;
+  if (stored_cache_ == StoredCache::is_deleted) return drop_kept_cache(*work_);
+  if (cache_in_place_) keep_cache(*work_, report_.restore, report_.save, options_.keep_caches, log_);
 }
 
 void Pipeline::leave_records() {

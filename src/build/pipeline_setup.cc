@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "build/background.h"
+#include "build/kept_caches.h"
 #include "build/pipeline.h"
 #include "buildpack/environment.h"
 #include "cache/key.h"
@@ -193,6 +194,7 @@ void Pipeline::start_restore() {
   judge_cache();
   if (!store_ && (cache_ == CacheMode::on || cache_ == CacheMode::read_only)) report_.restore.outcome = "unavailable";
   if (!cache_is_restored()) return;
+  if (options_.keep_caches > 0) take_kept_cache(*work_);
   report_.restore.outcome = "late";  // until it was waited for: a build may fail before
   cache::RestoreOptions restore_options{.owner = sandbox_->owner(),
                                         .threads = 0,

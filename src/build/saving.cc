@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "build/kept_caches.h"
 #include "util/text.h"
 
 namespace hearth::build {
@@ -89,6 +90,16 @@ Saved save_cache(const std::shared_ptr<store::ObjectStore>& store, const std::sh
   tell(saved.report, request, lateness, log);
   saved.taken = std::chrono::steady_clock::now() - saved.start;
   return saved;
+}
+
+void keep_cache(const WorkDir& work, const CacheRestoreReport& restore, const CacheSaveReport& save, std::uint64_t most,
+                Log& log) {
+  const bool saved = save.outcome == "saved" || save.outcome == "unchanged" || save.outcome == "quarantined";
+  const bool restored = restore.outcome == "hit" || restore.outcome == "fallback";
+  const bool untouched = save.outcome == "not-run" || save.outcome == "off";
+  if (most == 0 || !(saved || (restored && untouched))) return;
+  const Result<void> kept = keep_cache(work, saved ? save.bytes : restore.bytes, most);
+  if (!kept) log.note(fmt::format("the cache does not stay on this machine: {}", kept.error().message));
 }
 
 std::string note_of(const CacheSaveReport& save) {

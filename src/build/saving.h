@@ -36,6 +36,11 @@ Saved save_cache(const std::shared_ptr<store::ObjectStore>& store, const std::sh
                  const std::shared_ptr<WorkDir>& work, const SaveRequest& request, Log& log,
                  const std::stop_token& stop);
 
+// Keeps CACHE_DIR, which is in its place, on this machine (kept_caches.h), if nothing is at work in it any more and its
+// index tells what it was; within `most` bytes, 0 for not at all. What goes wrong is noted.
+void keep_cache(const WorkDir& work, const CacheRestoreReport& restore, const CacheSaveReport& save, std::uint64_t most,
+                Log& log);
+
 // The save as the log notes it for later readers.
 std::string note_of(const CacheSaveReport& save);
 

@@ -18,6 +18,7 @@ namespace {
 
 // More builds of one app at once on one machine than anybody runs; a bound on the search.
 constexpr int kMostSlots = 1000;
+constexpr const char* kApps = "apps";
 constexpr mode_t kPassOnly = 0711;
 constexpr mode_t kOursOnly = 0700;
 
@@ -105,9 +106,9 @@ fs::path default_work_root(const std::map<std::string, std::string>& host_enviro
 Result<WorkDir> WorkDir::open(const fs::path& root, std::string_view app) {
   TRY(make_root(root));
   const fs::path absolute = fs::canonical(root);
-  const fs::path app_dir = absolute / "apps" / util::percent_encode(app);
+  const fs::path app_dir = absolute / kApps / util::percent_encode(app);
   TRY(util::make_directories(app_dir, kPassOnly));
-  for (const fs::path& directory : {absolute / "apps", app_dir}) {
+  for (const fs::path& directory : {absolute / kApps, app_dir}) {
     if (::chmod(directory.c_str(), kPassOnly) != 0) return fail_errno(errno, directory.native());
   }
   for (int number = 0; number < kMostSlots; ++number) {
@@ -158,7 +159,7 @@ Result<void> WorkDir::close() const {
 
 void remove_abandoned(const fs::path& root) {
   std::error_code error;
-  for (fs::directory_iterator app(root / "apps", error), end; !error && app != end; app.increment(error)) {
+  for (fs::directory_iterator app(root / kApps, error), end; !error && app != end; app.increment(error)) {
     if (app->is_directory(error)) remove_abandoned_of(app->path());
   }
 }
@@ -169,6 +170,14 @@ fs::path buildpack_store(const fs::path& root) {
 
 fs::path kept_slugs(const fs::path& root) {
   return root / "kept";
+}
+
+fs::path kept_caches(const fs::path& root) {
+  return root / "caches";
+}
+
+fs::path slot_lock(const fs::path& root, const fs::path& app, const fs::path& slot) {
+  return root / kApps / app / lock_name(slot.native());
 }
 
 }  // namespace hearth::build

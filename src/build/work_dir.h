@@ -47,6 +47,7 @@ class WorkDir {
   Result<void> hand_over(uid_t owner) const;
 
   const std::filesystem::path& root() const { return root_; }
+  const std::filesystem::path& path() const { return path_; }
   std::filesystem::path tmp() const { return path_ / "tmp"; }
   std::filesystem::path app() const { return path_ / "app"; }
   std::filesystem::path build() const { return tmp() / "build"; }
@@ -70,8 +71,13 @@ class WorkDir {
 // Removes what builds left behind that were killed: every work directory below `root` that nobody holds. Best effort.
 void remove_abandoned(const std::filesystem::path& root);
 
-// What outlives a build, below the work root: fetched buildpacks, and slugs that could not be published.
+// The lock of a slot, as the names below the root spell the app and the slot.
+std::filesystem::path slot_lock(const std::filesystem::path& root, const std::filesystem::path& app,
+                                const std::filesystem::path& slot);
+
+// What outlives a build, below the work root: fetched buildpacks, slugs that could not be published, and caches.
 std::filesystem::path buildpack_store(const std::filesystem::path& root);
 std::filesystem::path kept_slugs(const std::filesystem::path& root);
+std::filesystem::path kept_caches(const std::filesystem::path& root);
 
 }  // namespace hearth::build

@@ -179,11 +179,7 @@ class Restorer {
     }
     Result<Manifest> manifest = decode_manifest(index->manifest);
     index->manifest = {};
-    // Changing owners would cost as much as making everything anew.
-    if (!manifest || manifest->entries.size() != index->files.size() || index->store != index_.store ||
-        options_.owner) {
-      return;
-    }
+    if (!manifest || manifest->entries.size() != index->files.size() || index->store != index_.store) return;
     previous_.emplace(std::move(*staging), Base{std::move(*manifest), std::move(index)});
   }
 
@@ -212,6 +208,13 @@ class Restorer {
     return fill_and_publish(*staging, layout, name, manifest, nullptr);
   }
 
+  // Changing owners would cost as much as making everything anew.
+  bool belongs_to_owner(const util::Fd& root, const Listing& found) const {
+    if (!options_.owner) return true;
+    struct stat status{};
+    return ::fstat(root.get(), &status) == 0 && status.st_uid == *options_.owner && found.has_one_owner();
+  }
+
   std::optional<FillFailure> update(Previous& previous, const Layout& layout, const ObjectName& name,
                                     const Manifest& manifest) {
     const auto failed = [](const Error& error) { return FillFailure{error, std::nullopt, 0}; };
@@ -223,6 +226,7 @@ class Restorer {
     if (const std::vector<std::string> unseen = warnings.take(); !unseen.empty()) {
       return failed({ErrorKind::io, unseen.front()});
     }
+    if (!belongs_to_owner(*root->root(), *found)) return failed({ErrorKind::io, "it has another owner"});
     const UpdatePlan plan = plan_update(*found, previous.base, manifest);
     if (const Result<void> cleared = clear_way(root->root(), *found, plan, stop_); !cleared) {
       return failed(cleared.error());

@@ -47,6 +47,7 @@ class Walker {
       : root_(root), exclude_(exclude), warnings_(warnings) {}
 
   Result<Listing> run(unsigned threads, const std::stop_token& stop) {
+    if (::fstat(root_->get(), &root_status_) != 0) return fail_errno(errno, "looking at the cache directory");
     Directories directories(root_);
     TRY(list(directories, *top_));
     hand_out(*top_);
@@ -56,6 +57,7 @@ class Walker {
     if (stop.stop_requested()) return fail(ErrorKind::cancelled, "stopped while listing the cache directory");
     TRY(gather());
     listing_.left_out_ = left_out_;
+    listing_.has_one_owner_ = has_one_owner_;
     return std::move(listing_);
   }
 
@@ -161,6 +163,7 @@ class Walker {
       ++left_out_;
       return {};
     }
+    if (status.st_uid != root_status_.st_uid || status.st_gid != root_status_.st_gid) has_one_owner_ = false;
     if (!S_ISDIR(status.st_mode) && !S_ISREG(status.st_mode) && !S_ISLNK(status.st_mode)) {
       warnings_.add(fmt::format("left out of the cache: {} (neither a file, a directory nor a link)", path));
       return {};

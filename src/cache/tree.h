@@ -53,6 +53,8 @@ class Listing {
   FileStatus status(std::size_t index) const;
   // How many entries the rules left out; what lies in a directory among them does not count.
   std::uint64_t left_out() const { return left_out_; }
+  // Whether everything belongs to the user and the group that the root belongs to.
+  bool has_one_owner() const { return has_one_owner_; }
   // A file that was changed since: what it is now.
   void renew(std::size_t index, const FileStatus& status);
   // Takes these entries out, by index; with a directory goes all that lies in it.
@@ -82,6 +84,7 @@ class Listing {
   std::vector<std::uint64_t> devices_;
   std::vector<Row> rows_;
   std::uint64_t left_out_ = 0;
+  bool has_one_owner_ = true;
 };
 
 // Every directory, file and symbolic link below the root (which itself is left out), listed by `threads` threads.

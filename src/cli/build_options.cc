@@ -33,6 +33,10 @@ void add_build_input(CLI::App& command, Options& options, BuildFlags& flags) {
             "App, or key, whose cache to start from while the app has none of its own")
       ->type_name("APP");
   add_cache_exclude(options, flags.options.cache_exclude);
+  options
+      .size("--keep-caches", flags.options.keep_caches,
+            "What caches of ended builds may take in the work directory, for the next ones to start from; 0: none stay")
+      ->default_str("10GiB");
   add_config_vars(options, flags.config_vars);
   add_stack(options, flags.options.stack);
   add_sandbox(options, flags.sandbox);

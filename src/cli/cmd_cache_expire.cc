@@ -68,14 +68,14 @@ Result<std::optional<Unused>> look_at(store::ObjectStore& store, const cache::Na
   return unused;
 }
 
-std::string time_text(std::optional<store::StoreTime> time) {
+std::string used_time(std::optional<store::StoreTime> time) {
   return time ? util::utc_timestamp(*time) : "never";
 }
 
 std::string line_of(const Unused& unused) {
   return fmt::format("{}: {}, {}; saved {}, last restored {}", title(unused.name),
                      plural(unused.stored.objects, "object"), util::human_size(unused.stored.bytes),
-                     time_text(unused.saved), time_text(unused.restored));
+                     used_time(unused.saved), used_time(unused.restored));
 }
 
 nlohmann::json as_json(const Unused& unused) {

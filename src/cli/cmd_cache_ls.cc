@@ -31,7 +31,7 @@ struct Listed {
   std::optional<store::StoreTime> restored;  // by a build, after the newest save
 };
 
-std::string time_text(std::optional<store::StoreTime> time) {
+std::string known_time(std::optional<store::StoreTime> time) {
   return time ? util::utc_timestamp(*time) : "-";
 }
 
@@ -44,8 +44,8 @@ Row row_of(const Listed& listed) {
           std::to_string(cache.newest.entries),
           util::human_size(cache.newest.bytes),
           util::human_size(cache.stored.bytes),
-          time_text(cache.last_save),
-          time_text(listed.restored ? listed.restored : cache.last_save)};
+          known_time(cache.last_save),
+          known_time(listed.restored ? listed.restored : cache.last_save)};
 }
 
 // Words to the left, quantities to the right.
@@ -88,7 +88,7 @@ nlohmann::json as_json(const Listed& listed) {
                       {"error", nullptr}};
   if (cache.last_save) told["last_save"] = util::utc_timestamp(*cache.last_save);
   if (listed.restored || cache.last_save) {
-    told["last_use"] = time_text(listed.restored ? listed.restored : cache.last_save);
+    told["last_use"] = known_time(listed.restored ? listed.restored : cache.last_save);
   }
   if (cache.error) told["error"] = cache.error->message;
   return told;

@@ -152,7 +152,7 @@ std::string mode_text(char letter, unsigned mode) {
   return text;
 }
 
-std::string time_text(std::int64_t nanoseconds) {
+std::string mtime_text(std::int64_t nanoseconds) {
   const std::chrono::sys_time<std::chrono::nanoseconds> time{std::chrono::nanoseconds(nanoseconds)};
   return util::utc_timestamp(std::chrono::floor<std::chrono::seconds>(time));
 }
@@ -161,7 +161,7 @@ std::string time_text(std::int64_t nanoseconds) {
 std::string line_of(const cache::Entry& entry, const cache::Entry& file) {
   const bool is_link = entry.kind == cache::EntryKind::symlink;
   std::string line = fmt::format("{} {:>12} {} {}", mode_text(shape_of(entry.kind).letter, is_link ? 0777U : file.mode),
-                                 file.size, time_text(file.mtime), util::printable(entry.path.text()));
+                                 file.size, mtime_text(file.mtime), util::printable(entry.path.text()));
   if (is_link) line += " -> " + util::printable(entry.target);
   if (entry.kind == cache::EntryKind::hard_link) line += " == " + util::printable(entry.target);
   return line;

@@ -24,7 +24,14 @@ SaveJob sample() {
   job.work_root = "/work";
   job.work_path = "/work/apps/demo/0";
   job.request = {.name = {"demo", "heroku-24", "amd64"},
-                 .options = {.threads = 3, .compression_level = 7, .as = cache::SaveAs::failed},
+                 .options = {.threads = 3,
+                             .transfers = 5,
+                             .compression_level = 7,
+                             .max_bytes = 9000,
+                             .exclude = {},
+                             .as = cache::SaveAs::failed,
+                             .progress = nullptr},
+                 .exclude = "*.log\n/tmp/\n",
                  .culprit = "00000000000000aa",
                  .limits = {.deadline = 120s, .stall = 10s}};
   job.has_records = true;
@@ -34,6 +41,7 @@ SaveJob sample() {
   job.build_started = std::chrono::steady_clock::now();
   job.past.build = job.build;
   job.past.compile_time = 1250ms;
+  job.keep_caches = 77;
   job.is_remembered = true;
   return job;
 }
@@ -55,7 +63,10 @@ TEST(SaveJob, ComesBackWithEveryMember) {
   EXPECT_EQ(job.work_path, read->work_path);
   EXPECT_EQ(job.request.name, read->request.name);
   EXPECT_EQ(3U, read->request.options.threads);
+  EXPECT_EQ(5U, read->request.options.transfers);
   EXPECT_EQ(7, read->request.options.compression_level);
+  EXPECT_EQ(9000U, read->request.options.max_bytes);
+  EXPECT_EQ(job.request.exclude, read->request.exclude);
   EXPECT_EQ(cache::SaveAs::failed, read->request.options.as);
   EXPECT_EQ(job.request.culprit, read->request.culprit);
   EXPECT_EQ(120s, read->request.limits.deadline);
@@ -66,6 +77,8 @@ TEST(SaveJob, ComesBackWithEveryMember) {
   EXPECT_EQ(job.secrets, read->secrets);
   EXPECT_EQ(job.build_started, read->build_started);
   EXPECT_EQ(job.past, read->past);
+  EXPECT_EQ(77U, read->keep_caches);
+  EXPECT_EQ(job.store_options.transfers, read->store_options.transfers);
   EXPECT_TRUE(read->is_remembered);
 }
 

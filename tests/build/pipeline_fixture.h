@@ -35,6 +35,7 @@ class PipelineTest : public testing::Test {
     options_.installed = temp_.path() / "packs";
     options_.work_root = temp_.path() / "work";
     options_.store_url = "memory";
+    options_.keep_caches = 0;
     options_.keep_builds = 0;  // beside a save, it would be in the way of the faults that tests set
   }
 

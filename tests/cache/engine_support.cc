@@ -150,9 +150,17 @@ std::vector<store::Key> objects_of(store::ObjectStore& store) {
   return keys;
 }
 
-RestoreOptions on_one_thread() {
+RestoreOptions restoring_with(unsigned threads, std::shared_ptr<util::Progress> progress) {
   RestoreOptions options;
-  options.threads = 1;
+  options.threads = threads;
+  options.progress = std::move(progress);
+  return options;
+}
+
+SaveOptions saving_with(unsigned threads, std::shared_ptr<util::Progress> progress) {
+  SaveOptions options;
+  options.threads = threads;
+  options.progress = std::move(progress);
   return options;
 }
 

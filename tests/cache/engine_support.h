@@ -44,7 +44,9 @@ void wipe(const std::filesystem::path& directory);
 std::vector<store::Key> objects_of(store::ObjectStore& store);
 std::vector<store::Key> all_objects_of(store::ObjectStore& store);
 
-RestoreOptions on_one_thread();
+// With so many threads, and everything else as it is by default.
+RestoreOptions restoring_with(unsigned threads, std::shared_ptr<util::Progress> progress = nullptr);
+SaveOptions saving_with(unsigned threads, std::shared_ptr<util::Progress> progress = nullptr);
 
 // A place with a cache directory, and an index beside it.
 class Machine {

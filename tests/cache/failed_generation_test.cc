@@ -15,13 +15,18 @@ using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 const Name kName{.app = "demo", .stack = "heroku-24", .arch = "amd64"};
-constexpr RestoreOptions kFromFailed{.owner = {}, .threads = 0, .from = From::failed_first};
+RestoreOptions from_failed() {
+  RestoreOptions options;
+  options.from = From::failed_first;
+  return options;
+}
 
 class FailedGeneration : public ::testing::Test {
  protected:
   SaveReport save_failed(Machine& machine) {
-    return save(store_, kName, machine.directory(), machine.index(),
-                {.threads = 0, .compression_level = kDefaultCompressionLevel, .as = SaveAs::failed}, {});
+    SaveOptions options;
+    options.as = SaveAs::failed;
+    return save(store_, kName, machine.directory(), machine.index(), options, {});
   }
   Head head() { return read_head(store_, *Layout::of(kName), {}).value().seen.head; }
 
@@ -50,7 +55,7 @@ TEST_F(FailedGeneration, IsNotRestoredUnlessSomebodyAsksForIt) {
   EXPECT_TRUE(head().aside.front().failed);
   EXPECT_EQ(restored_picture(store_), good);
   Machine other(store_);
-  const RestoreReport restored = other.restore(kFromFailed);
+  const RestoreReport restored = other.restore(from_failed());
   EXPECT_EQ(restored.outcome, RestoreOutcome::hit);
   EXPECT_TRUE(restored.of_failed);
   EXPECT_EQ(restored.generation, saved.generation);
@@ -63,7 +68,7 @@ TEST_F(FailedGeneration, WithoutOneTheNewestIsRestored) {
   put_file(machine.directory() / "good", "content");
   const SaveReport saved = machine.save();
   Machine other(store_);
-  const RestoreReport restored = other.restore(kFromFailed);
+  const RestoreReport restored = other.restore(from_failed());
   EXPECT_EQ(restored.generation, saved.generation);
   EXPECT_EQ(restored.outcome, RestoreOutcome::hit);
   EXPECT_FALSE(restored.of_failed);
@@ -105,7 +110,7 @@ TEST_F(FailedGeneration, ComesInForceWhereABuildSucceedsWithIt) {
   Machine machine(store_);
   make_both(machine);
   Machine other(store_);
-  other.restore(kFromFailed);
+  other.restore(from_failed());
   const Picture failed = picture(other.directory());
   const SaveReport saved = other.save();
   EXPECT_EQ(saved.outcome, SaveOutcome::saved) << "though nothing changed";
@@ -119,7 +124,7 @@ TEST_F(FailedGeneration, IsNoBaseAnyMoreOnceItIsDropped) {
   Machine machine(store_);
   make_both(machine);
   Machine other(store_);
-  other.restore(kFromFailed);
+  other.restore(from_failed());
   Machine faster(store_);
   faster.restore();
   EXPECT_EQ(faster.save().outcome, SaveOutcome::unchanged);
@@ -135,7 +140,7 @@ TEST_F(FailedGeneration, ADamagedOneIsLeftOut) {
   const Generation& failed = now.aside.front();
   faulty.corrupt(Layout::of(kName)->key({now.epoch, ObjectKind::manifest, failed.id, 0}));
   Machine other(faulty);
-  const RestoreReport restored = other.restore(kFromFailed);
+  const RestoreReport restored = other.restore(from_failed());
   EXPECT_EQ(restored.outcome, RestoreOutcome::fallback);
   EXPECT_EQ(restored.generation, now.generations.front().id);
 }

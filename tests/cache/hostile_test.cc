@@ -40,7 +40,12 @@ void put_manifest(store::ObjectStore& store, const Manifest& manifest) {
   ASSERT_TRUE(store.put(layout.key(name), std::span(bytes), store::Condition::none(), {}));
   const Generation generation{
       .id = save, .saved = {}, .manifests = {{save, bytes.size(), util::sha256(bytes)}}, .packs = {}, .unknown = {}};
-  const Proposal proposal{.generation = generation, .epoch = opened.seen.head.epoch, .base = "", .damaged = {}};
+  const Proposal proposal{.generation = generation,
+                          .epoch = opened.seen.head.epoch,
+                          .base = "",
+                          .cut = opened.seen.head.cut,
+                          .damaged = {},
+                          .place = Place::in_force};
   ASSERT_EQ(commit(store, layout, opened, proposal, {})->outcome, CommitOutcome::committed);
 }
 
@@ -190,7 +195,7 @@ void swap_at_every_call(Onto onto) {
       Swap swap(attempt.outside / "d");
       {
         Swapper swapper(attempt.victim.place(), swap, first, swaps.pattern);
-        attempt.victim.restore(on_one_thread());
+        attempt.victim.restore(restoring_with(1));
         began = swapper.began();
       }
       attempt.expect_nothing_outside();
@@ -241,7 +246,7 @@ TEST(HostileNeighbour, CannotEnterWhatIsBeingFilled) {
     put_file(attempt.builder.directory() / "large", noise(1'200'000, 7));
     ASSERT_EQ(attempt.builder.save().outcome, SaveOutcome::saved);
     const RestoreReport report =
-        restore(store, kName, attempt.victim.directory(), attempt.victim.index(), on_one_thread(), {});
+        restore(store, kName, attempt.victim.directory(), attempt.victim.index(), restoring_with(1), {});
     EXPECT_EQ(report.outcome, RestoreOutcome::hit);
     EXPECT_GT(seen, 0);
   }

@@ -133,7 +133,7 @@ TEST_F(RestoreOverCrash, KilledAtAnyCall) {
     ASSERT_LT(call, kMost);
     SCOPED_TRACE(call);
     Machine& machine = *followers[static_cast<std::size_t>(call)];
-    killed = killed_at(call, machine.place(), [&] { machine.restore(on_one_thread()); });
+    killed = killed_at(call, machine.place(), [&] { machine.restore(restoring_with(1)); });
     if (!killed) {
       EXPECT_EQ(picture(machine.directory()), new_);
     }
@@ -165,7 +165,7 @@ TEST_F(RestoreOverCrash, AStoreThatFailsAtAnyRead) {
     Machine& machine = *followers[static_cast<std::size_t>(read)];
     left = read;
     failed = false;
-    const RestoreReport report = machine.restore(on_one_thread());
+    const RestoreReport report = machine.restore(restoring_with(1));
     EXPECT_EQ(report.outcome, failed ? RestoreOutcome::unavailable : RestoreOutcome::hit);
     if (failed) {
       EXPECT_TRUE(absent_or_empty(machine.directory()));
@@ -192,7 +192,7 @@ TEST(SaveCrash, KilledAtAnyCall) {
     const auto store = open();
     const fs::path directory = place.path() / "machine/cache";
     const fs::path index = place.path() / "machine/index";
-    const auto save = [&] { return cache::save(*open(), name, directory, index, {.threads = 1}, {}); };
+    const auto save = [&] { return cache::save(*open(), name, directory, index, saving_with(1), {}); };
     make_tree(directory);
     const Picture old = picture(directory);
     ASSERT_EQ(save().outcome, SaveOutcome::saved);

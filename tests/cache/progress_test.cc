@@ -23,8 +23,8 @@ class CacheProgress : public ::testing::Test {
 
   util::ProgressReading save() {
     return after([this](const std::shared_ptr<util::Progress>& progress) {
-      const SaveOptions options{.threads = 2, .compression_level = 1, .progress = progress};
-      const SaveReport report = cache::save(store_, kName, machine_.directory(), machine_.index(), options, {});
+      const SaveReport report =
+          cache::save(store_, kName, machine_.directory(), machine_.index(), saving_with(2, progress), {});
       EXPECT_EQ(report.outcome, SaveOutcome::saved);
       read_bytes_ = report.read_bytes;
     });
@@ -53,16 +53,14 @@ TEST_F(CacheProgress, ARestoreCountsWhatItUnpacks) {
   save();
   Machine other(store_);
   RestoreReport report;
-  const util::ProgressReading whole = after([&](const std::shared_ptr<util::Progress>& progress) {
-    report = other.restore({.owner = std::nullopt, .threads = 2, .progress = progress});
-  });
+  const util::ProgressReading whole = after(
+      [&](const std::shared_ptr<util::Progress>& progress) { report = other.restore(restoring_with(2, progress)); });
   ASSERT_EQ(report.outcome, RestoreOutcome::hit);
   EXPECT_GT(whole.total, 5'000'000U) << "noise does not compress";
   EXPECT_LE(whole.total, report.fetched_bytes);
   EXPECT_EQ(whole.done, whole.total);
-  const util::ProgressReading again = after([&](const std::shared_ptr<util::Progress>& progress) {
-    report = other.restore({.owner = std::nullopt, .threads = 2, .progress = progress});
-  });
+  const util::ProgressReading again = after(
+      [&](const std::shared_ptr<util::Progress>& progress) { report = other.restore(restoring_with(2, progress)); });
   ASSERT_EQ(report.outcome, RestoreOutcome::hit);
   EXPECT_EQ(again.total, 0U) << "everything is there already";
 }

@@ -60,7 +60,7 @@ TEST_F(Requests, ARestoreMakesThreeForAPackAtMost) {
   ASSERT_GE(packs, 3);
   requests_ = 0;
   Machine other(store_);
-  ASSERT_EQ(other.restore({.owner = {}, .threads = 16}).outcome, RestoreOutcome::hit);
+  ASSERT_EQ(other.restore(restoring_with(16)).outcome, RestoreOutcome::hit);
   EXPECT_GE(requests_, packs + 2);
   EXPECT_LE(requests_, 3 * packs + 2);
 }

@@ -224,6 +224,8 @@ class EndToEnd(unittest.TestCase):
             "HEARTH_WORK": str(self.work),
             # A check that fails is to fail its test, and not to be tried again without a cache.
             "HEARTH_RETRY_COLD": "never",
+            # What a build restores is to come from the store.
+            "HEARTH_KEEP_CACHES": "0",
         }
         values.update(more)
         return {name: value for name, value in values.items() if value is not None}

@@ -40,6 +40,13 @@ class Requests(EndToEnd):
         self.assertEqual((outcome.restore["outcome"], outcome.save["outcome"]), ("hit", "unchanged"))
         self.assertEqual(requests, WARM_WITH_TIER)
 
+    def test_with_a_kept_cache_an_unchanged_build_asks_for_head_alone(self):
+        self.count("change", "--keep-caches", "1GiB")
+        requests, outcome = self.count("nothing", "--keep-caches", "1GiB")
+        self.assertEqual((outcome.restore["outcome"], outcome.save["outcome"]), ("hit", "unchanged"))
+        self.assertEqual(outcome.restore["fetched_bytes"], 0)
+        self.assertLessEqual(requests, WARM_WITH_TIER)
+
     def test_the_save_of_a_change_asks_four_times(self):
         self.count("change")
         unchanged, _ = self.count("nothing")

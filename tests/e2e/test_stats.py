@@ -28,7 +28,7 @@ class Stats(EndToEnd):
     def make_builds(self):
         pack = self.buildpack(compile=WORK)
         outcomes = [self.build(self.app(), packs=[pack]) for _ in range(3)]
-        outcomes.append(self.build(self.app(), packs=[self.buildpack(compile="exit 1")], expect=1))
+        outcomes.append(self.build(self.app(), packs=[self.buildpack("broken", compile="exit 1")], expect=1))
         outcomes.append(self.build(self.app(), "--cache", "refresh", packs=[pack]))
         return outcomes
 
