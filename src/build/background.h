@@ -33,9 +33,9 @@ struct SaveJob {
   std::string log;           // as it is kept
   std::vector<std::string> secrets;
   std::chrono::steady_clock::time_point build_started;
-  PastBuild past;              // what the history is to remember
+  PastBuild past;                 // what the history is to remember
   std::uint64_t keep_caches = 0;  // as BuildOptions::keep_caches
-  bool is_remembered = false;  // whether it is
+  bool is_remembered = false;     // whether it is
 };
 
 // In a form that another process of the same program reads.

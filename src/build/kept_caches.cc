@@ -96,11 +96,9 @@ void take_kept_cache(const WorkDir& work) {
   const fs::path place = place_of(work);
   const fs::path tree = work.own() / "restored";
   const fs::path index = work.own() / kIndex;
-  if (move(place / kTree, tree) && move(place / kIndex, index)) {
-    std::ignore = cache::make_room(tree, index, cache::Replace::yes);
-  } else {
-    std::ignore = util::remove_tree(tree);
-  }
+  const bool usable =
+      move(place / kTree, tree) && move(place / kIndex, index) && cache::make_room(tree, index, cache::Replace::yes);
+  if (!usable) std::ignore = util::remove_tree(tree);
   drop_kept_cache(work);
 }
 

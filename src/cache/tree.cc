@@ -306,6 +306,8 @@ class Walker {
   std::size_t unlisted_ = 0;  // waiting, or being listed
   std::size_t total_ = 0;     // rows
   std::atomic<std::uint64_t> left_out_ = 0;
+  struct stat root_status_{};
+  std::atomic<bool> has_one_owner_ = true;
 };
 
 FileStatus file_status(const struct stat& status) {

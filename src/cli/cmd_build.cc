@@ -24,11 +24,6 @@ void add_results(Options& options, BuildFlags& flags) {
   options.text("--slug", target.slug_to, "Also write the slug here; - is standard output")->type_name("FILE|-");
   options.flag("--no-publish", flags.no_publish, "Store neither slug nor report");
   options
-      .size(
-          "--keep-caches", target.keep_caches,
-          "What caches of ended builds may take in the work directory, where the next build starts from; 0: none stay")
-      ->default_str("10GiB");
-  options
       .number("--keep-builds", target.keep_builds,
               "Newest builds of the app that stay in the store, and the newest that succeeded; 0: all")
       ->capture_default_str();

@@ -15,6 +15,7 @@ using namespace std::chrono_literals;
 SaveJob sample() {
   store::OpenOptions options;
   options.verification = http::Verification::none;
+  options.transfers = 8;
   options.tier = {.directory = "/var/cache/tier \xff", .bytes = 123, .written_once = {}};
   SaveJob job;
   job.store_url = "s3://bucket/prefix?region=eu";

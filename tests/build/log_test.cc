@@ -21,6 +21,7 @@ struct Capture {
   Console console(LogTarget target = LogTarget::file, LogFormat format = LogFormat::text) {
     return {.log = [this](std::string_view bytes) { log += bytes; },
             .diagnostics = [this](std::string_view line) { (diagnostics += line) += '\n'; },
+            .progress = {},
             .target = target,
             .colours = Colours::off,
             .format = format};

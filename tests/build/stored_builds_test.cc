@@ -60,7 +60,8 @@ class StoredBuildsTest : public testing::Test {
 
   std::vector<int> days_beyond(const BuildFolders& folders, std::size_t keep, std::string_view own = "") {
     std::vector<int> days;
-    for (const std::string& build : builds_beyond(store_, folders, keep, own, {}).value()) {
+    const auto beyond = builds_beyond(store_, folders, keep, own, {}).value();
+    for (const std::string& build : beyond) {
       days.push_back(std::stoi(build.substr(6, 2)));
     }
     return days;
@@ -94,7 +95,8 @@ TEST_F(StoredBuildsTest, AllAreToldTheNewestFirst) {
   EXPECT_EQ(builds[2].objects, 4U);
   EXPECT_EQ(builds[2].slug_bytes, 8U);
   std::uint64_t bytes = 0;
-  for (const auto& [file, info] : folders().at(build_name(1))) bytes += info.size;
+  const BuildFolders all = folders();
+  for (const auto& [file, info] : all.at(build_name(1))) bytes += info.size;
   EXPECT_EQ(builds[2].bytes, bytes);
   EXPECT_THAT(builds[2].report, HasSubstr("\"succeeded\""));
   EXPECT_THAT(stored_builds(store_, "nobody", {}).value(), IsEmpty());

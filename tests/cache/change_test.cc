@@ -58,7 +58,7 @@ TEST_F(Change, ARollbackIsRestoredByTheNextBuild) {
   // The machine that saved what was rolled back does not bring it back.
   put_file(machine_.directory() / "more", "x");
   EXPECT_EQ(machine_.save().outcome, SaveOutcome::superseded);
-  EXPECT_EQ(machine_.restore().generation, ids_[1]);
+  EXPECT_EQ(machine_.restore_anew().generation, ids_[1]);
   put_file(machine_.directory() / "more", "x");
   EXPECT_EQ(machine_.save().outcome, SaveOutcome::saved);
 }

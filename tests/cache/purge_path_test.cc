@@ -141,7 +141,7 @@ TEST_F(PurgePath, NoSaveFromBeforeBringsItBack) {
   put_file(machine_.directory() / "more", "x");
   EXPECT_EQ(machine_.save().outcome, SaveOutcome::superseded);
   EXPECT_THAT(restored_picture(memory_), Not(::testing::Contains(::testing::Key("drop"))));
-  EXPECT_EQ(machine_.restore().outcome, RestoreOutcome::hit);
+  EXPECT_EQ(machine_.restore_anew().outcome, RestoreOutcome::hit);
   fill(5);
   EXPECT_EQ(machine_.save().outcome, SaveOutcome::saved);
 }

@@ -104,7 +104,7 @@ TEST(ProgressText, ABarFitsTheTerminal) {
   for (const std::size_t columns : {1U, 10U, 30U, 40U, 60U, 79U}) {
     EXPECT_LE(progress_bar("saving", half_done(), columns).size(), columns);
   }
-  EXPECT_THAT(progress_bar("saving", half_done(), 45), HasSubstr("[====>"));
+  EXPECT_THAT(progress_bar("saving", half_done(), 45), HasSubstr("[======>      ]"));
   Pace all;
   all.take(at(seconds(0)), {.done = 0, .total = 10});
   all.take(at(seconds(1)), {.done = 10, .total = 10});
