@@ -24,8 +24,6 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 
-const Name kName{"demo", "heroku-24", "amd64"};
-
 class ContentReading : public ::testing::Test {
  protected:
   OpenedGeneration opened() { return open_generation(store_, layout_, "0", {}).value(); }

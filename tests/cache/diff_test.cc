@@ -20,8 +20,6 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::Pair;
 
-const Name kName{"demo", "heroku-24", "amd64"};
-
 class DiffOf : public ::testing::Test {
  protected:
   struct Told {

@@ -26,6 +26,9 @@ struct Node {
   friend std::ostream& operator<<(std::ostream& out, const Node& node);
 };
 
+// The cache that tests make unless they name another one.
+inline const Name kName{.app = "demo", .stack = "heroku-24", .arch = "amd64"};
+
 // By path; the directory itself is "". Empty if it does not exist.
 using Picture = std::map<std::string, Node>;
 Picture picture(const std::filesystem::path& directory);

@@ -14,7 +14,6 @@ namespace {
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-const Name kName{.app = "demo", .stack = "heroku-24", .arch = "amd64"};
 RestoreOptions from_failed() {
   RestoreOptions options;
   options.from = From::failed_first;

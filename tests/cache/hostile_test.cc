@@ -23,8 +23,6 @@ namespace fs = std::filesystem;
 using support::FileCall;
 using ::testing::IsEmpty;
 
-const Name kName{.app = "demo", .stack = "heroku-24", .arch = "amd64"};
-
 Entry entry(EntryKind kind, std::string_view path, std::string_view target = {}) {
   const std::uint16_t mode = kind == EntryKind::file || kind == EntryKind::directory ? 0755 : 0;
   return {.path = path, .kind = kind, .mode = mode, .mtime = 0, .size = 0, .target = target, .extents = {}};

@@ -20,8 +20,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-const Name kName{"demo", "heroku-24", "amd64"};
-
 class Inspect : public ::testing::Test {
  protected:
   Layout layout() const { return Layout::of(kName).value(); }

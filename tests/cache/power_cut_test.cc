@@ -24,7 +24,6 @@ using support::Unsynced;
 using ::testing::IsEmpty;
 using ::testing::Not;
 
-const Name kName{.app = "demo", .stack = "heroku-24", .arch = "amd64"};
 constexpr std::size_t kForever = SIZE_MAX;
 
 // Something that is to be there from one cut to another one.

@@ -9,8 +9,6 @@
 namespace hearth::cache::testing {
 namespace {
 
-const Name kName{"demo", "heroku-24", "amd64"};
-
 class CacheProgress : public ::testing::Test {
  protected:
   // Of `work`, which is handed one to write to: how far it has come at its end.

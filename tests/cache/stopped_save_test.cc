@@ -25,8 +25,6 @@ using namespace std::chrono_literals;
 using ::testing::AnyOf;
 using ::testing::IsEmpty;
 
-const Name kName{.app = "demo", .stack = "heroku-24", .arch = "amd64"};
-
 // A child process that saves, and stops before the operation of its store that has this number, from 0 on.
 class StoppedSave {
  public:

@@ -16,8 +16,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-const Name kName{"demo", "heroku-24", "amd64"};
-
 class Verify : public ::testing::Test {
  protected:
   VerifyReport verified() { return verify(store_, kName, 2, {}); }
