@@ -67,10 +67,10 @@ Pipeline::Pipeline(const BuildOptions& options, const Console& console, const Su
 }
 
 Report Pipeline::run(const Result<void>& usable) {
-  Step outcome = build(usable);
+  const Step outcome = build(usable);
   // From here on the outcome is decided: what happens to the cache, the report and the log does not change it.
-  if (!outcome) report_.failure = std::move(outcome).error();
-  if (outcome || keeps_failed_cache()) save_cache();
+  if (!outcome) report_.failure = outcome.error();
+  if (!report_.failure || keeps_failed_cache()) save_cache();
   await_deletion();
   finish();
   return report_;
