@@ -22,8 +22,8 @@ SaveJob sample() {
   job.store_options = options;
   job.app = "demo";
   job.build = "20260131T120000Z-00";
-  job.work_root = "/work";
-  job.work_path = "/work/apps/demo/0";
+  job.work_root = "/srv/hearth";
+  job.work_path = "/srv/hearth/apps/demo/0";
   job.request = {.name = {"demo", "heroku-24", "amd64"},
                  .options = {.threads = 3,
                              .transfers = 5,
