@@ -1,9 +1,9 @@
 // Hashing, cutting and compressing.
 #include <benchmark/benchmark.h>
 
-#include "cache/block.h"
-#include "cache/chunker.h"
-#include "cache/content_digest.h"
+#include "cache/format/block.h"
+#include "cache/format/chunker.h"
+#include "cache/format/content_digest.h"
 #include "micro/samples.h"
 #include "util/hash.h"
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "cache/manifest.h"
+#include "cache/format/manifest.h"
 
 namespace hearth::bench {
 

@@ -2,8 +2,8 @@
 #include <benchmark/benchmark.h>
 #include <fcntl.h>
 
-#include "cache/create.h"
-#include "cache/tree.h"
+#include "cache/tree/create.h"
+#include "cache/tree/tree.h"
 #include "micro/samples.h"
 #include "util/file.h"
 

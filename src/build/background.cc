@@ -10,7 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "build/builds.h"
-#include "cache/layout.h"
+#include "cache/format/layout.h"
 #include "sandbox/process.h"
 #include "util/machine.h"
 #include "util/stop.h"

@@ -19,7 +19,7 @@
 #include "build/report.h"
 #include "buildpack/buildpack.h"
 #include "cache/cache.h"
-#include "cache/compression.h"
+#include "cache/format/compression.h"
 #include "sandbox/sandbox.h"
 #include "store/open.h"
 #include "util/progress.h"
@@ -104,7 +104,7 @@ struct BuildOptions {
 
   CacheMode cache = CacheMode::on;         // the operator's word; cache_choice.h says what it comes to
   std::vector<std::string> cache_exclude;  // patterns of util/ignore_rules.h: what a save leaves out of CACHE_DIR
-  std::vector<std::string> seeds;          // apps, or keys (cache/key.h), to start from while the app has no cache
+  std::vector<std::string> seeds;  // apps, or keys (cache/format/key.h), to start from while the app has no cache
   cache::From cache_from = cache::From::in_force;
   RetryCold retry_cold = RetryCold::automatic;
   SaveWhen save = SaveWhen::wait;

@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include "cache/compression.h"
-#include "cache/generation_tar.h"
+#include "cache/format/compression.h"
+#include "cache/operator/generation_tar.h"
 #include "slug/parallel_gzip.h"
 #include "util/text.h"
 

@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "cache/cache.h"
-#include "cache/inspect.h"
+#include "cache/generations/inspect.h"
 #include "store/object_store.h"
 #include "util/error.h"
 #include "util/file.h"
@@ -27,9 +27,9 @@ struct Exported {
   util::Digest sha256;      // of them
 };
 
-// Writes the tar of the generation (cache/generation_tar.h) to `out`, packed as the format says; the same generation
-// gives the same bytes (with one version of the libraries that compress). Every byte of content is verified before it
-// is written. After an error, which may be one of `out`, a part was written.
+// Writes the tar of the generation (cache/operator/generation_tar.h) to `out`, packed as the format says; the same
+// generation gives the same bytes (with one version of the libraries that compress). Every byte of content is verified
+// before it is written. After an error, which may be one of `out`, a part was written.
 Result<Exported> export_cache(store::ObjectStore& store, const cache::Layout& layout,
                               const cache::OpenedGeneration& opened, ArchiveFormat format, const util::Fd& out,
                               const std::stop_token& stop);

@@ -10,7 +10,7 @@
 #include "build/source.h"
 #include "buildpack/environment.h"
 #include "buildpack/procfile.h"
-#include "cache/key.h"
+#include "cache/format/key.h"
 #include "util/file.h"
 #include "util/machine.h"
 #include "util/text.h"

@@ -24,7 +24,7 @@
 #include "build/work_dir.h"
 #include "buildpack/selection.h"
 #include "cache/cache.h"
-#include "cache/collect.h"
+#include "cache/generations/collect.h"
 #include "util/stop.h"
 
 namespace hearth::build {

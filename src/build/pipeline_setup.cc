@@ -6,7 +6,7 @@
 #include "build/kept_caches.h"
 #include "build/pipeline.h"
 #include "buildpack/environment.h"
-#include "cache/key.h"
+#include "cache/format/key.h"
 #include "sandbox/sandbox.h"
 #include "store/open.h"
 #include "util/file.h"

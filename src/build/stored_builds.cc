@@ -6,7 +6,7 @@
 #include <set>
 
 #include "build/report.h"
-#include "cache/parallel.h"
+#include "cache/tree/parallel.h"
 
 namespace hearth::build {
 

@@ -23,7 +23,7 @@ std::string entry_name(const std::string& url, const std::string& revision) {
 
 // A locked directory that still stands under its name; absent if it is gone or somebody else holds it.
 std::optional<util::Fd> lock(const fs::path& directory, int mode) {
-  util::Fd fd(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  util::Fd fd(open(directory.c_str(), util::kDirectoryFlags));
   if (!fd || flock(fd.get(), mode | LOCK_NB) != 0) return std::nullopt;
   struct stat locked = {};
   struct stat named = {};

@@ -13,7 +13,7 @@
 
 #include <sys/types.h>
 
-#include "cache/compression.h"
+#include "cache/format/compression.h"
 #include "store/object_store.h"
 #include "util/error.h"
 #include "util/ignore_rules.h"

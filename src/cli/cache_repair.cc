@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <system_error>
 
-#include "cache/repair.h"
+#include "cache/operator/repair.h"
 #include "cli/exit_code.h"
 #include "util/text.h"
 

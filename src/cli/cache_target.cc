@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "build/build.h"
-#include "cache/inspect.h"
+#include "cache/generations/inspect.h"
 #include "cli/exit_code.h"
 #include "util/file.h"
 #include "util/text.h"

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "cache/layout.h"
+#include "cache/format/layout.h"
 #include "cli/command.h"
 #include "cli/options.h"
 #include "cli/output.h"

@@ -5,7 +5,7 @@
 #include "build/cache_choice.h"
 #include "build/transfer.h"
 #include "cache/cache.h"
-#include "cache/key.h"
+#include "cache/format/key.h"
 #include "cli/cache_target.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"

@@ -9,7 +9,7 @@
 
 #include "build/build.h"
 #include "build/cache_archive.h"
-#include "cache/inspect.h"
+#include "cache/generations/inspect.h"
 #include "cli/cache_target.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"

@@ -6,8 +6,8 @@
 #include <span>
 #include <vector>
 
-#include "cache/content_reader.h"
-#include "cache/inspect.h"
+#include "cache/generations/inspect.h"
+#include "cache/operator/content_reader.h"
 #include "cli/cache_target.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"

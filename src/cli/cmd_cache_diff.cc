@@ -6,8 +6,8 @@
 #include <optional>
 #include <utility>
 
-#include "cache/diff.h"
-#include "cache/inspect.h"
+#include "cache/generations/inspect.h"
+#include "cache/operator/diff.h"
 #include "cli/cache_target.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"

@@ -5,8 +5,8 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "cache/inspect.h"
-#include "cache/usage.h"
+#include "cache/generations/inspect.h"
+#include "cache/operator/usage.h"
 #include "cli/cache_target.h"
 #include "cli/command.h"
 #include "cli/console.h"

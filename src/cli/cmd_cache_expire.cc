@@ -4,8 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include "build/last_restore.h"
-#include "cache/collect.h"
-#include "cache/inspect.h"
+#include "cache/generations/collect.h"
+#include "cache/generations/inspect.h"
 #include "cli/cache_target.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"

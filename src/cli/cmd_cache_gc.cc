@@ -2,7 +2,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "cache/collect.h"
+#include "cache/generations/collect.h"
 #include "cli/cache_target.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"

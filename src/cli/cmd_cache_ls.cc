@@ -6,8 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include "build/last_restore.h"
-#include "cache/parallel.h"
-#include "cache/survey.h"
+#include "cache/save/survey.h"
+#include "cache/tree/parallel.h"
 #include "cli/cache_target.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"

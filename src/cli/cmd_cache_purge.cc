@@ -3,8 +3,8 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "cache/collect.h"
-#include "cache/purge_path.h"
+#include "cache/generations/collect.h"
+#include "cache/operator/purge_path.h"
 #include "cli/cache_target.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"

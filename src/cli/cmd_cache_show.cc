@@ -5,8 +5,8 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "cache/inspect.h"
-#include "cache/survey.h"
+#include "cache/generations/inspect.h"
+#include "cache/save/survey.h"
 #include "cli/cache_target.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"

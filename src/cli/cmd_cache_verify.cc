@@ -3,7 +3,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "cache/verify.h"
+#include "cache/operator/verify.h"
 #include "cli/cache_repair.h"
 #include "cli/cache_target.h"
 #include "cli/command.h"

@@ -2,7 +2,7 @@
 
 #include <filesystem>
 
-#include "cache/layout.h"
+#include "cache/format/layout.h"
 #include "cli/command.h"
 #include "util/ignore_rules.h"
 #include "util/text.h"

@@ -11,8 +11,6 @@ namespace hearth::slug {
 
 namespace {
 
-constexpr int kDirectoryFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-
 std::unexpected<Error> unreadable(int code, const std::string& path) {
   if (code == ENOENT || code == ENOTDIR || code == ELOOP) {
     return fail(ErrorKind::io, "{} changed while it was being read; is a process still writing there?", path);
@@ -30,7 +28,7 @@ bool comes_later(const WalkEntry& a, const WalkEntry& b) {
 }
 
 Result<std::vector<std::string>> names_in(const util::Fd& directory, const std::string& shown) {
-  util::Fd again(::openat(directory.get(), ".", kDirectoryFlags));
+  util::Fd again(::openat(directory.get(), ".", util::kDirectoryFlags));
   const auto close_directory = [](DIR* dir) { ::closedir(dir); };
   const std::unique_ptr<DIR, decltype(close_directory)> dir(again ? ::fdopendir(again.get()) : nullptr,
                                                             close_directory);
@@ -73,7 +71,7 @@ Result<void> TreeWalk::descend(util::Fd directory, std::string prefix) {
 
 Result<std::optional<WalkEntry>> TreeWalk::next() {
   if (enter_) {
-    util::Fd directory(::openat(enter_->parent, enter_->name.c_str(), kDirectoryFlags));
+    util::Fd directory(::openat(enter_->parent, enter_->name.c_str(), util::kDirectoryFlags));
     if (!directory) return unreadable(errno, enter_->path);
     TRY(descend(std::move(directory), enter_->path + "/"));
     enter_.reset();

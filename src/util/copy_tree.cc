@@ -81,7 +81,7 @@ class Copy {
     }
     if (S_ISDIR(status.st_mode)) {
       if (identity(status) == destination_) return {};
-      const Fd child(::openat(parent.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+      const Fd child(::openat(parent.get(), name.c_str(), kDirectoryFlags));
       if (!child) return fail_errno(errno, path);
       TRY(tree_.make_directory(path, status.st_mode & kModeBits, mtime_of(status)));
       ++copied_.entries;

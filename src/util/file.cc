@@ -73,7 +73,7 @@ Result<void> remove_entry(int parent, const char* name, const fs::path& shown, P
     return fail_errno(errno, fmt::format("removing {}", shown.native()));
   }
   const int unlink_error = errno;
-  Fd directory(::openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  Fd directory(::openat(parent, name, kDirectoryFlags));
   struct stat status{};
   const bool known = ::fstatat(parent, name, &status, AT_SYMLINK_NOFOLLOW) == 0;
   if (!known || !S_ISDIR(status.st_mode)) return fail_errno(unlink_error, fmt::format("removing {}", shown.native()));
@@ -88,7 +88,7 @@ Result<void> remove_entry(int parent, const char* name, const fs::path& shown, P
     return fail_errno(errno, fmt::format("moving {} up", shown.native()));
   }
   while (true) {
-    if (!directory) directory = Fd(::openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!directory) directory = Fd(::openat(parent, name, kDirectoryFlags));
     if (!directory) return fail_errno(errno, fmt::format("opening {}", shown.native()));
     TRY(remove_children(std::exchange(directory, Fd()), shown, place));
     if (::unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT) return {};

@@ -2,6 +2,7 @@
 // them.
 #pragma once
 
+#include <fcntl.h>
 #include <sys/types.h>
 
 #include <cstddef>
@@ -35,6 +36,9 @@ class Fd {
  private:
   int fd_ = -1;
 };
+
+// Of open(2): a directory to read, never what a symbolic link points to.
+inline constexpr int kDirectoryFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
 // open(2) with O_CLOEXEC; retries EINTR.
 Result<Fd> open_file(const std::filesystem::path& path, int flags, mode_t mode = 0644);

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "build/history.h"
-#include "cache/commit.h"
+#include "cache/generations/commit.h"
 #include "pipeline_fixture.h"
 #include "util/machine.h"
 

@@ -2,10 +2,10 @@
 
 #include <random>
 
-#include "cache/block.h"
+#include "cache/format/block.h"
+#include "cache/format/pack.h"
 #include "cache/format_samples.h"
 #include "cache/mutations.h"
-#include "cache/pack.h"
 
 namespace hearth::cache {
 namespace {

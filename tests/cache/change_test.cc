@@ -1,10 +1,10 @@
-#include "cache/change.h"
+#include "cache/operator/change.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "cache/commit.h"
 #include "cache/crash.h"
+#include "cache/generations/commit.h"
 
 namespace hearth::cache::testing {
 namespace {

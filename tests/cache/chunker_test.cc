@@ -1,4 +1,4 @@
-#include "cache/chunker.h"
+#include "cache/format/chunker.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -6,8 +6,8 @@
 #include <map>
 #include <string>
 
-#include "cache/bytes.h"
 #include "cache/engine_support.h"
+#include "cache/format/bytes.h"
 #include "util/hash.h"
 
 namespace hearth::cache::testing {

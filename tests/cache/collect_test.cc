@@ -1,10 +1,10 @@
-#include "cache/collect.h"
+#include "cache/generations/collect.h"
 
 #include <gmock/gmock.h>
 
-#include "cache/bytes.h"
-#include "cache/commit.h"
+#include "cache/format/bytes.h"
 #include "cache/format_samples.h"
+#include "cache/generations/commit.h"
 #include "store/memory_store.h"
 #include "support/faulty_store.h"
 

@@ -1,8 +1,8 @@
-#include "cache/commit.h"
+#include "cache/generations/commit.h"
 
 #include <gmock/gmock.h>
 
-#include "cache/bytes.h"
+#include "cache/format/bytes.h"
 #include "cache/format_samples.h"
 #include "store/memory_store.h"
 #include "support/faulty_store.h"

@@ -1,11 +1,11 @@
-#include "cache/content_digest.h"
+#include "cache/format/content_digest.h"
 
 #include <gtest/gtest.h>
 
 #include <string>
 
-#include "cache/bytes.h"
 #include "cache/engine_support.h"
+#include "cache/format/bytes.h"
 
 namespace hearth::cache::testing {
 namespace {

@@ -1,4 +1,4 @@
-#include "cache/content_reader.h"
+#include "cache/operator/content_reader.h"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
@@ -12,7 +12,7 @@
 #include <thread>
 
 #include "cache/engine_support.h"
-#include "cache/generation_tar.h"
+#include "cache/operator/generation_tar.h"
 #include "store/forwarding.h"
 #include "store/memory_store.h"
 #include "support/faulty_store.h"

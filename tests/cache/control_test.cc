@@ -5,9 +5,9 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
-#include "cache/collect.h"
 #include "cache/engine_support.h"
-#include "cache/key.h"
+#include "cache/format/key.h"
+#include "cache/generations/collect.h"
 #include "store/memory_store.h"
 #include "support/faulty_store.h"
 #include "util/text.h"

@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "cache/commit.h"
-#include "cache/verify.h"
+#include "cache/generations/commit.h"
+#include "cache/operator/verify.h"
 
 namespace hearth::cache::testing {
 

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "cache/engine_support.h"
-#include "cache/head.h"
-#include "cache/layout.h"
+#include "cache/format/head.h"
+#include "cache/format/layout.h"
 #include "store/memory_store.h"
 #include "support/faulty_store.h"
 

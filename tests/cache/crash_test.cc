@@ -2,9 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "cache/collect.h"
-#include "cache/commit.h"
 #include "cache/crash.h"
+#include "cache/generations/collect.h"
+#include "cache/generations/commit.h"
 
 namespace hearth::cache::testing {
 namespace {

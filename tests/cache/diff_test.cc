@@ -1,4 +1,4 @@
-#include "cache/diff.h"
+#include "cache/operator/diff.h"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>

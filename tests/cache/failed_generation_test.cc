@@ -2,9 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "cache/commit.h"
 #include "cache/engine_support.h"
-#include "cache/verify.h"
+#include "cache/generations/commit.h"
+#include "cache/operator/verify.h"
 #include "store/memory_store.h"
 #include "support/faulty_store.h"
 

@@ -6,10 +6,10 @@
 #include <string_view>
 #include <vector>
 
-#include "cache/head.h"
-#include "cache/manifest.h"
-#include "cache/pack.h"
-#include "cache/transition.h"
+#include "cache/format/head.h"
+#include "cache/format/manifest.h"
+#include "cache/format/pack.h"
+#include "cache/generations/transition.h"
 
 namespace hearth::cache::sample {
 

@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <fstream>
 
-#include "cache/bytes.h"
+#include "cache/format/bytes.h"
 #include "cache/format_samples.h"
 #include "util/file.h"
 

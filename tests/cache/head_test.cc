@@ -1,10 +1,10 @@
-#include "cache/head.h"
+#include "cache/format/head.h"
 
 #include <gmock/gmock.h>
 
-#include "cache/bytes.h"
+#include "cache/format/bytes.h"
+#include "cache/format/layout.h"
 #include "cache/format_samples.h"
-#include "cache/layout.h"
 #include "cache/mutations.h"
 
 namespace hearth::cache {

@@ -6,12 +6,12 @@
 #include <array>
 #include <thread>
 
-#include "cache/bytes.h"
-#include "cache/commit.h"
 #include "cache/engine_support.h"
-#include "cache/head.h"
-#include "cache/layout.h"
-#include "cache/manifest.h"
+#include "cache/format/bytes.h"
+#include "cache/format/head.h"
+#include "cache/format/layout.h"
+#include "cache/format/manifest.h"
+#include "cache/generations/commit.h"
 #include "store/memory_store.h"
 #include "support/faulty_store.h"
 #include "support/file_calls.h"

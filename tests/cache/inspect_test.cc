@@ -1,14 +1,14 @@
-#include "cache/inspect.h"
+#include "cache/generations/inspect.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <set>
 
-#include "cache/collect.h"
 #include "cache/engine_support.h"
-#include "cache/survey.h"
-#include "cache/usage.h"
+#include "cache/generations/collect.h"
+#include "cache/operator/usage.h"
+#include "cache/save/survey.h"
 #include "store/memory_store.h"
 #include "support/faulty_store.h"
 

@@ -7,7 +7,7 @@
 #include <limits>
 
 #include "cache/engine_support.h"
-#include "cache/verify.h"
+#include "cache/operator/verify.h"
 #include "store/local_store.h"
 #include "store/memory_store.h"
 #include "support/faulty_store.h"

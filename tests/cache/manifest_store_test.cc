@@ -1,8 +1,8 @@
-#include "cache/manifest_store.h"
+#include "cache/generations/manifest_store.h"
 
 #include <gmock/gmock.h>
 
-#include "cache/bytes.h"
+#include "cache/format/bytes.h"
 #include "cache/format_samples.h"
 #include "store/memory_store.h"
 

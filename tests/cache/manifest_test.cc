@@ -1,11 +1,11 @@
-#include "cache/manifest.h"
+#include "cache/format/manifest.h"
 
 #include <gmock/gmock.h>
 #include <rapidcheck.h>
 
-#include "cache/compression.h"
+#include "cache/format/compression.h"
+#include "cache/format/manifest_frame.h"
 #include "cache/format_samples.h"
-#include "cache/manifest_frame.h"
 #include "cache/mutations.h"
 
 namespace hearth::cache {

@@ -1,4 +1,4 @@
-#include "cache/path.h"
+#include "cache/format/path.h"
 
 #include <gtest/gtest.h>
 

@@ -5,10 +5,10 @@
 
 #include <set>
 
-#include "cache/collect.h"
 #include "cache/engine_support.h"
-#include "cache/layout.h"
-#include "cache/verify.h"
+#include "cache/format/layout.h"
+#include "cache/generations/collect.h"
+#include "cache/operator/verify.h"
 #include "store/local_store.h"
 #include "support/disk_model.h"
 #include "util/hash.h"

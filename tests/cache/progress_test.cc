@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "cache/engine_support.h"
-#include "cache/verify.h"
+#include "cache/operator/verify.h"
 #include "store/memory_store.h"
 
 namespace hearth::cache::testing {

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "cache/generations/transition.h"
 #include "cache/protocol_model.h"
-#include "cache/transition.h"
 
 namespace hearth::cache::model {
 

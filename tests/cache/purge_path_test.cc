@@ -1,13 +1,13 @@
-#include "cache/purge_path.h"
+#include "cache/operator/purge_path.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "cache/change.h"
-#include "cache/commit.h"
 #include "cache/crash.h"
+#include "cache/format/rewrite.h"
 #include "cache/format_samples.h"
-#include "cache/rewrite.h"
+#include "cache/generations/commit.h"
+#include "cache/operator/change.h"
 
 namespace hearth::cache::testing {
 namespace {

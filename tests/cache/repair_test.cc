@@ -1,14 +1,14 @@
-#include "cache/repair.h"
+#include "cache/operator/repair.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "cache/block_recovery.h"
-#include "cache/commit.h"
-#include "cache/content_digest.h"
 #include "cache/crash.h"
-#include "cache/manifest_store.h"
-#include "cache/pack.h"
+#include "cache/format/content_digest.h"
+#include "cache/format/pack.h"
+#include "cache/generations/commit.h"
+#include "cache/generations/manifest_store.h"
+#include "cache/restore/block_recovery.h"
 
 namespace hearth::cache::testing {
 namespace {

@@ -9,8 +9,8 @@
 #include <set>
 #include <thread>
 
-#include "cache/collect.h"
 #include "cache/engine_support.h"
+#include "cache/generations/collect.h"
 #include "store/local_store.h"
 #include "store/memory_store.h"
 #include "support/faulty_store.h"

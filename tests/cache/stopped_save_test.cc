@@ -9,11 +9,11 @@
 
 #include <array>
 
-#include "cache/bytes.h"
-#include "cache/collect.h"
-#include "cache/commit.h"
 #include "cache/engine_support.h"
-#include "cache/verify.h"
+#include "cache/format/bytes.h"
+#include "cache/generations/collect.h"
+#include "cache/generations/commit.h"
+#include "cache/operator/verify.h"
 #include "store/local_store.h"
 #include "support/faulty_store.h"
 

@@ -6,12 +6,12 @@
 #include <map>
 #include <set>
 
-#include "cache/collect.h"
-#include "cache/commit.h"
 #include "cache/engine_support.h"
-#include "cache/purge_path.h"
+#include "cache/generations/collect.h"
+#include "cache/generations/commit.h"
+#include "cache/operator/purge_path.h"
+#include "cache/operator/verify.h"
 #include "cache/tree_worker.h"
-#include "cache/verify.h"
 #include "store/memory_store.h"
 #include "support/faulty_store.h"
 

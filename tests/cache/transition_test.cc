@@ -1,4 +1,4 @@
-#include "cache/transition.h"
+#include "cache/generations/transition.h"
 
 #include <gmock/gmock.h>
 

@@ -5,13 +5,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cache/beside.h"
-#include "cache/compaction.h"
-#include "cache/create.h"
 #include "cache/engine_support.h"
-#include "cache/fill.h"
-#include "cache/index.h"
-#include "cache/tree.h"
+#include "cache/generations/compaction.h"
+#include "cache/restore/fill.h"
+#include "cache/tree/beside.h"
+#include "cache/tree/create.h"
+#include "cache/tree/index.h"
+#include "cache/tree/tree.h"
 #include "store/memory_store.h"
 
 namespace hearth::cache::testing {

@@ -1,4 +1,4 @@
-#include "cache/trim.h"
+#include "cache/save/trim.h"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
@@ -7,10 +7,10 @@
 
 #include <array>
 
-#include "cache/commit.h"
 #include "cache/crash.h"
-#include "cache/index.h"
-#include "cache/manifest_store.h"
+#include "cache/generations/commit.h"
+#include "cache/generations/manifest_store.h"
+#include "cache/tree/index.h"
 
 namespace hearth::cache::testing {
 namespace {

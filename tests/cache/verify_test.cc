@@ -1,10 +1,10 @@
-#include "cache/verify.h"
+#include "cache/operator/verify.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "cache/engine_support.h"
-#include "cache/inspect.h"
+#include "cache/generations/inspect.h"
 #include "store/memory_store.h"
 #include "support/faulty_store.h"
 

@@ -1,7 +1,7 @@
 // Stored bytes behind a digest that fits them, as a block of any size and encoding; four bytes tell these.
-#include "cache/block.h"
+#include "cache/format/block.h"
 
-#include "cache/content_digest.h"
+#include "cache/format/content_digest.h"
 #include "fuzz/fuzz.h"
 
 namespace hearth::fuzz {

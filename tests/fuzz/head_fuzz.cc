@@ -1,5 +1,5 @@
 // HEAD: any text, sealed with its checksum.
-#include "cache/head.h"
+#include "cache/format/head.h"
 
 #include "fuzz/fuzz.h"
 #include "util/hash.h"

@@ -1,5 +1,5 @@
 // The index file of a directory, with its checksum set right.
-#include "cache/index.h"
+#include "cache/tree/index.h"
 
 #include <unistd.h>
 

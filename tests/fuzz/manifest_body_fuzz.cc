@@ -2,7 +2,7 @@
 // inline content.
 #include <algorithm>
 
-#include "cache/manifest_frame.h"
+#include "cache/format/manifest_frame.h"
 #include "fuzz/fuzz.h"
 #include "fuzz/manifest_expectations.h"
 

@@ -1,5 +1,5 @@
 // The inside of a delta, on a sample as its base: the harness compresses and seals it.
-#include "cache/manifest_frame.h"
+#include "cache/format/manifest_frame.h"
 #include "fuzz/fuzz.h"
 #include "fuzz/manifest_expectations.h"
 

@@ -1,7 +1,7 @@
 // What holds of every manifest that was decoded.
 #pragma once
 
-#include "cache/manifest.h"
+#include "cache/format/manifest.h"
 
 namespace hearth::fuzz {
 

@@ -1,5 +1,5 @@
 // Manifest objects with their checksum set right: the frame, and all behind it that is compressed.
-#include "cache/manifest.h"
+#include "cache/format/manifest.h"
 
 #include <algorithm>
 

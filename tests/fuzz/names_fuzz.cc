@@ -1,8 +1,8 @@
 // Names of objects and keys, and how they are encoded.
 #include <algorithm>
 
-#include "cache/key.h"
-#include "cache/layout.h"
+#include "cache/format/key.h"
+#include "cache/format/layout.h"
 #include "fuzz/fuzz.h"
 #include "util/text.h"
 

@@ -1,10 +1,10 @@
 // Whole packs: any bytes with their checksum set right, and packs that are built of any content.
-#include "cache/pack.h"
+#include "cache/format/pack.h"
 
 #include <algorithm>
 
-#include "cache/bytes.h"
-#include "cache/content_digest.h"
+#include "cache/format/bytes.h"
+#include "cache/format/content_digest.h"
 #include "fuzz/fuzz.h"
 
 namespace hearth::fuzz {

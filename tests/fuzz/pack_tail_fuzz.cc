@@ -1,6 +1,6 @@
 // The trailer of a pack behind a footer that fits it; four bytes tell how large the blocks before it are.
-#include "cache/bytes.h"
-#include "cache/pack.h"
+#include "cache/format/bytes.h"
+#include "cache/format/pack.h"
 #include "fuzz/fuzz.h"
 
 namespace hearth::fuzz {

@@ -2,11 +2,11 @@
 
 #include <functional>
 
-#include "cache/bytes.h"
-#include "cache/compression.h"
+#include "cache/format/bytes.h"
+#include "cache/format/compression.h"
+#include "cache/format/manifest_frame.h"
 #include "cache/format_samples.h"
-#include "cache/index.h"
-#include "cache/manifest_frame.h"
+#include "cache/tree/index.h"
 #include "fuzz/fuzz.h"
 #include "fuzz/manifest_expectations.h"
 #include "util/file.h"

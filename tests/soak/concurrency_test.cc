@@ -9,9 +9,9 @@
 #include <sstream>
 #include <thread>
 
-#include "cache/collect.h"
-#include "cache/commit.h"
 #include "cache/engine_support.h"
+#include "cache/generations/collect.h"
+#include "cache/generations/commit.h"
 #include "soak/history_store.h"
 #include "store/local_store.h"
 #include "store/memory_store.h"

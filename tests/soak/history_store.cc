@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <ranges>
 
-#include "cache/bytes.h"
+#include "cache/format/bytes.h"
 
 namespace hearth::soak {
 

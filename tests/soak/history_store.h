@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "cache/head.h"
-#include "cache/layout.h"
+#include "cache/format/head.h"
+#include "cache/format/layout.h"
 #include "store/object_store.h"
 
 namespace hearth::soak {

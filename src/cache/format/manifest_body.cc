@@ -1,0 +1,169 @@
+#include "cache/format/manifest_body.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace hearth::cache {
+
+namespace {
+
+// Where an extent lies.
+enum Place : std::uint8_t {
+  place_hole = 0,
+  place_next = 1,       // where the extent of content before it ends, in the same block
+  place_new_block = 2,  // at the begin of the block after that one
+  place_elsewhere = 3,  // as said by block and offset
+};
+
+bool is_next(const Extent& last, const Extent& extent) {
+  return extent.block == last.block && extent.offset == last.offset + last.length;
+}
+
+// Differences wrap around, so that hostile numbers are harmless.
+std::int64_t difference(std::int64_t to, std::int64_t from) {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(to) - static_cast<std::uint64_t>(from));
+}
+
+std::int64_t sum(std::int64_t left, std::int64_t right) {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(left) + static_cast<std::uint64_t>(right));
+}
+
+bool has_mode(EntryKind kind) {
+  return kind == EntryKind::directory || kind == EntryKind::file;
+}
+bool has_target(EntryKind kind) {
+  return kind == EntryKind::symlink || kind == EntryKind::hard_link;
+}
+
+}  // namespace
+
+void write_packs(ByteWriter& writer, const std::vector<PackName>& packs) {
+  writer.varint(packs.size());
+  for (const PackName& pack : packs) {
+    writer.text(pack.save);
+    writer.varint(pack.number);
+    writer.varint(pack.bytes);
+  }
+}
+
+std::vector<PackName> read_packs(ByteReader& reader) {
+  const std::size_t count = reader.count(3);
+  std::vector<PackName> packs;
+  for (std::size_t i = 0; i < count && reader.ok(); ++i) {
+    PackName pack;
+    pack.save = std::string(reader.text(16));
+    pack.number = static_cast<std::uint32_t>(reader.varint_up_to(UINT32_MAX));
+    pack.bytes = reader.varint();
+    packs.push_back(std::move(pack));
+  }
+  return packs;
+}
+
+void write_block(ByteWriter& writer, const Block& block) {
+  writer.varint(block.pack == kInline ? 0 : std::uint64_t{block.pack} + 1);
+  writer.varint(block.offset);
+  writer.varint(block.stored_bytes);
+  writer.varint(block.raw_bytes);
+  writer.u8(static_cast<std::uint8_t>(block.encoding));
+  writer.raw(block.digest.bytes);
+}
+
+Block read_block(ByteReader& reader) {
+  Block block;
+  block.pack = static_cast<std::uint32_t>(reader.varint_up_to(UINT32_MAX) + UINT32_MAX);  // 0 is kInline
+  block.offset = reader.varint();
+  block.stored_bytes = static_cast<std::uint32_t>(reader.varint_up_to(kBlockLimit));
+  block.raw_bytes = static_cast<std::uint32_t>(reader.varint_up_to(kBlockLimit));
+  block.encoding = static_cast<Encoding>(reader.u8());
+  std::ranges::copy(reader.raw(block.digest.bytes.size()), block.digest.bytes.begin());
+  return block;
+}
+
+void EntryWriter::write(const Entry& entry) {
+  const std::string path = entry.path.text();
+  const auto parted = std::ranges::mismatch(path_, path);
+  const auto shared = static_cast<std::size_t>(parted.in1 - path_.begin());
+  writer_.varint(shared);
+  writer_.text(std::string_view(path).substr(shared));
+  path_ = path;
+  writer_.u8(static_cast<std::uint8_t>(entry.kind));
+  if (entry.kind != EntryKind::hard_link) {
+    writer_.zigzag(difference(entry.mtime, mtime_));
+    mtime_ = entry.mtime;
+  }
+  if (has_mode(entry.kind)) writer_.varint(entry.mode);
+  if (has_target(entry.kind)) writer_.text(entry.target);
+  if (entry.kind == EntryKind::file) write_extents(entry);
+}
+
+void EntryWriter::write_extents(const Entry& entry) {
+  writer_.varint(entry.size);
+  writer_.varint(entry.extents.size());
+  for (const Extent& extent : entry.extents) {
+    if (extent.block == kHole) {
+      writer_.u8(place_hole);
+    } else if (is_next(last_, extent)) {
+      writer_.u8(place_next);
+    } else if (extent.block == last_.block + 1 && extent.offset == 0) {
+      writer_.u8(place_new_block);
+    } else {
+      writer_.u8(place_elsewhere);
+      writer_.varint(extent.block);
+      writer_.varint(extent.offset);
+    }
+    if (extent.block != kHole) last_ = extent;
+    // The last one takes what is left of the size.
+    if (&extent != &entry.extents.back()) writer_.varint(extent.length);
+  }
+}
+
+void EntryReader::read_into(Entries& entries) {
+  Entry entry;
+  const std::size_t shared = reader_.varint_up_to(path_.size());
+  path_.resize(shared);
+  path_ += reader_.text(kPathLimit - std::min(shared, kPathLimit));
+  entry.path = path_;
+  entry.kind = static_cast<EntryKind>(reader_.u8());
+  if (entry.kind > EntryKind::hard_link) reader_.fail();
+  if (entry.kind != EntryKind::hard_link) entry.mtime = mtime_ = sum(mtime_, reader_.zigzag());
+  if (has_mode(entry.kind)) entry.mode = static_cast<std::uint16_t>(reader_.varint_up_to(kModeMask));
+  if (has_target(entry.kind)) entry.target = reader_.text(kPathLimit);
+  extents_.clear();
+  if (entry.kind == EntryKind::file) {
+    entry.size = reader_.varint();
+    read_extents(entry.size);
+  }
+  entry.extents = extents_;
+  if (reader_.ok()) entries.add(entry);
+}
+
+void EntryReader::read_extents(std::uint64_t size) {
+  const std::size_t count = reader_.count(1);
+  for (std::size_t i = 0; i < count && reader_.ok(); ++i) {
+    Extent extent;
+    switch (reader_.u8()) {
+      case place_hole:
+        extent.block = kHole;
+        break;
+      case place_next:
+        extent.block = last_.block;
+        extent.offset = static_cast<std::uint32_t>(last_.offset + last_.length);
+        break;
+      case place_new_block:
+        extent.block = last_.block + 1;
+        break;
+      case place_elsewhere:
+        extent.block = static_cast<std::uint32_t>(reader_.varint_up_to(UINT32_MAX - 1));
+        extent.offset = static_cast<std::uint32_t>(reader_.varint_up_to(kBlockLimit));
+        break;
+      default:
+        reader_.fail();
+    }
+    extent.length = i + 1 < count ? reader_.varint_up_to(size) : size;
+    size -= extent.length;
+    if (extent.block != kHole) last_ = extent;
+    extents_.push_back(extent);
+  }
+}
+
+}  // namespace hearth::cache

@@ -1,0 +1,244 @@
+// Manifests as differences.
+#include <algorithm>
+#include <unordered_map>
+
+#include "cache/format/compression.h"
+#include "cache/format/manifest_body.h"
+#include "cache/format/manifest_frame.h"
+
+namespace hearth::cache {
+
+namespace {
+
+constexpr std::uint32_t kNowhere = UINT32_MAX;
+
+enum Step : std::uint8_t { step_keep = 0, step_drop = 1, step_put = 2 };
+constexpr unsigned kStepBits = 2;
+
+bool same_place(const Manifest& left, const Block& one, const Manifest& right, const Block& other) {
+  return left.packs[one.pack] == right.packs[other.pack] && one.offset == other.offset &&
+         one.stored_bytes == other.stored_bytes && one.raw_bytes == other.raw_bytes && one.encoding == other.encoding &&
+         one.digest == other.digest;
+}
+
+// For each block of base its number in next, or kNowhere; and the other way round.
+struct BlockMap {
+  std::vector<std::uint32_t> to_next;
+  std::vector<std::uint32_t> to_base;
+};
+
+BlockMap map_blocks(const Manifest& base, const Manifest& next) {
+  BlockMap map{.to_next = std::vector(base.blocks.size(), kNowhere),
+               .to_base = std::vector(next.blocks.size(), kNowhere)};
+  std::unordered_multimap<util::Digest, std::uint32_t> by_digest;
+  for (std::uint32_t i = 0; i < base.blocks.size(); ++i) by_digest.emplace(base.blocks[i].digest, i);
+  for (std::uint32_t i = 0; i < next.blocks.size(); ++i) {
+    const auto [first, last] = by_digest.equal_range(next.blocks[i].digest);
+    for (auto candidate = first; candidate != last; ++candidate) {
+      if (!same_place(base, base.blocks[candidate->second], next, next.blocks[i])) continue;
+      map.to_base[i] = candidate->second;
+      map.to_next[candidate->second] = i;
+    }
+  }
+  return map;
+}
+
+// Runs: an even number 2n is followed by n blocks, an odd one 2n+1 by the first of n blocks of the base.
+void write_block_runs(ByteWriter& writer, const Manifest& next, const std::vector<std::uint32_t>& to_base) {
+  ByteWriter runs;
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < to_base.size(); ++count) {
+    const bool taken = to_base[i] != kNowhere;
+    std::size_t end = i + 1;
+    while (end < to_base.size() && (taken ? to_base[end] == to_base[end - 1] + 1 : to_base[end] == kNowhere)) ++end;
+    runs.varint(((end - i) << 1) | (taken ? 1U : 0U));
+    if (taken) runs.varint(to_base[i]);
+    for (std::size_t block = i; block < end && !taken; ++block) write_block(runs, next.blocks[block]);
+    i = end;
+  }
+  writer.varint(count);
+  writer.raw(runs.bytes());
+}
+
+// The base's blocks as a delta takes them over.
+class BlockTaker {
+ public:
+  BlockTaker(const Manifest& base, Manifest& next) : base_(base), next_(next), to_next_(base.blocks.size(), kNowhere) {
+    for (const PackName& pack : base.packs) {
+      const auto found = std::ranges::find(next.packs, pack);
+      packs_.push_back(found == next.packs.end() ? kNowhere : static_cast<std::uint32_t>(found - next.packs.begin()));
+    }
+  }
+
+  // Appends it to next; false if it was taken already, or its pack is not one of next's.
+  bool take(std::size_t index) {
+    Block block = base_.blocks[index];
+    block.pack = packs_[block.pack];
+    if (block.pack == kNowhere || to_next_[index] != kNowhere) return false;
+    to_next_[index] = static_cast<std::uint32_t>(next_.blocks.size());
+    next_.blocks.push_back(block);
+    return true;
+  }
+
+  std::vector<std::uint32_t> to_next() && { return std::move(to_next_); }
+
+ private:
+  const Manifest& base_;
+  Manifest& next_;
+  std::vector<std::uint32_t> packs_;  // of the base: their numbers in next
+  std::vector<std::uint32_t> to_next_;
+};
+
+std::vector<std::uint32_t> read_block_runs(ByteReader& reader, const Manifest& base, Manifest& next) {
+  BlockTaker taker(base, next);
+  const std::size_t runs = reader.count(2);
+  for (std::size_t run = 0; run < runs && reader.ok(); ++run) {
+    const std::uint64_t header = reader.varint();
+    if ((header & 1) == 0) {
+      if ((header >> 1) > reader.remaining() / kLeastBlockBytes) reader.fail();
+      for (std::uint64_t i = 0; i < header >> 1 && reader.ok(); ++i) next.blocks.push_back(read_block(reader));
+      continue;
+    }
+    const std::uint64_t first = reader.varint_up_to(base.blocks.size());
+    if ((header >> 1) > base.blocks.size() - first) reader.fail();
+    for (std::uint64_t i = 0; i < header >> 1 && reader.ok(); ++i) {
+      if (!taker.take(first + i)) reader.fail();
+    }
+  }
+  return std::move(taker).to_next();
+}
+
+// The base's entry as it stands in next, or false if its content is not there. `extents` holds what it refers to.
+bool carry_over(Entry& entry, const std::vector<std::uint32_t>& to_next, std::vector<Extent>& extents) {
+  extents.assign(entry.extents.begin(), entry.extents.end());
+  for (Extent& extent : extents) {
+    if (extent.block == kHole) continue;
+    extent.block = to_next[extent.block];
+    if (extent.block == kNowhere) return false;
+  }
+  entry.extents = extents;
+  return true;
+}
+
+// Steps over the base's entries, in order: a number of them that stay, that go, or of new ones that come.
+class StepWriter {
+ public:
+  void step(Step step) {
+    if (step != step_) flush();
+    step_ = step;
+    ++count_;
+  }
+
+  void put(const Entry& entry) {
+    step(step_put);
+    entries_.write(entry);
+  }
+
+  void finish(ByteWriter& into) {
+    flush();
+    into.varint(steps_);
+    into.raw(out_.bytes());
+  }
+
+ private:
+  void flush() {
+    if (count_ == 0) return;
+    out_.varint((count_ << kStepBits) | step_);
+    out_.raw(gathered_.bytes());
+    gathered_ = ByteWriter();
+    count_ = 0;
+    ++steps_;
+  }
+
+  ByteWriter out_;
+  ByteWriter gathered_;  // the entries of this step
+  EntryWriter entries_{gathered_};
+  std::uint64_t count_ = 0;
+  std::uint64_t steps_ = 0;
+  Step step_ = step_keep;
+};
+
+void write_steps(ByteWriter& writer, const Manifest& next, const Manifest& base,
+                 const std::vector<std::uint32_t>& to_next) {
+  StepWriter steps;
+  std::vector<Extent> extents;
+  std::size_t old = 0;
+  for (std::size_t i = 0; i < next.entries.size(); ++i) {
+    const Entry entry = next.entries[i];
+    for (; old < base.entries.size() && base.entries[old].path < entry.path; ++old) steps.step(step_drop);
+    if (old == base.entries.size() || base.entries[old].path != entry.path) {
+      steps.put(entry);
+      continue;
+    }
+    Entry before = base.entries[old++];
+    if (carry_over(before, to_next, extents) && before == entry) {
+      steps.step(step_keep);
+    } else {
+      steps.step(step_drop);
+      steps.put(entry);
+    }
+  }
+  for (; old < base.entries.size(); ++old) steps.step(step_drop);
+  steps.finish(writer);
+}
+
+void read_steps(ByteReader& reader, const Manifest& base, const std::vector<std::uint32_t>& to_next, Manifest& next) {
+  EntryReader entry(reader);
+  std::vector<Extent> extents;
+  std::size_t old = 0;
+  const std::size_t steps = reader.count(1);
+  for (std::size_t i = 0; i < steps && reader.ok(); ++i) {
+    const std::uint64_t header = reader.varint();
+    const std::uint64_t count = header >> kStepBits;
+    const auto step = header & ((1U << kStepBits) - 1);
+    if (step == step_put) {
+      read_entries(reader, entry, count, next.entries);
+      continue;
+    }
+    if (step > step_put || count > base.entries.size() - old) return reader.fail();
+    for (std::uint64_t kept = 0; step == step_keep && kept < count; ++kept) {
+      Entry before = base.entries[old + kept];
+      if (!carry_over(before, to_next, extents)) return reader.fail();
+      next.entries.add(before);
+    }
+    old += count;
+  }
+  if (old != base.entries.size()) reader.fail();
+}
+
+}  // namespace
+
+Result<std::vector<std::byte>> encode_delta(const Manifest& next, const Manifest& base,
+                                            const util::Digest& base_digest) {
+  if (!next.inline_bytes.empty() || !base.inline_bytes.empty()) {
+    return fail(ErrorKind::invalid, "a manifest with inline content is neither a delta nor a base");
+  }
+  const BlockMap blocks = map_blocks(base, next);
+  ByteWriter writer;
+  writer.varint(next.root_mode);
+  writer.zigzag(next.root_mtime);
+  write_packs(writer, next.packs);
+  write_block_runs(writer, next, blocks.to_base);
+  write_steps(writer, next, base, blocks.to_next);
+  return seal(writer.bytes(), base_digest, {}, Packing::small);
+}
+
+Result<Manifest> decode_delta(std::span<const std::byte> object, const Manifest& base,
+                              const util::Digest& base_digest) {
+  const Frame frame = TRY(unseal(object));
+  if (frame.base != base_digest) return fail(ErrorKind::corrupt, "the manifest is no delta on this base");
+  if (!frame.inline_bytes.empty() || !base.inline_bytes.empty()) {
+    return fail(ErrorKind::corrupt, "a manifest with inline content is neither a delta nor a base");
+  }
+  const std::vector<std::byte> body = TRY(decompress(frame.body, frame.body_bytes));
+  ByteReader reader(body);
+  Manifest next;
+  next.root_mode = static_cast<std::uint16_t>(reader.varint_up_to(kModeMask));
+  next.root_mtime = reader.zigzag();
+  next.packs = read_packs(reader);
+  const std::vector<std::uint32_t> to_next = read_block_runs(reader, base, next);
+  read_steps(reader, base, to_next, next);
+  return checked(std::move(next), reader);
+}
+
+}  // namespace hearth::cache

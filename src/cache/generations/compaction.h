@@ -1,0 +1,15 @@
+// Which packs are worth writing anew, so that content that nobody needs any more does not pile up.
+#pragma once
+
+#include <vector>
+
+#include "cache/format/manifest.h"
+
+namespace hearth::cache {
+
+// For each pack of the base: whether the next save is to store the content that it still needs from it once more, from
+// the local files, and name the pack no longer. Dead bytes stay below 20 % of the live ones, and packs below
+// max(1.5 × ideal, ideal + 4): the deadest go first, then the smallest, bounded by what one save may rewrite.
+std::vector<bool> worn_packs(const Manifest& base);
+
+}  // namespace hearth::cache

@@ -1,0 +1,91 @@
+#include "cache/packs/pack_writer.h"
+
+#include <utility>
+
+namespace hearth::cache {
+
+namespace {
+constexpr std::ptrdiff_t kParallelUploads = 4;
+}
+
+PackWriter::PackWriter(store::ObjectStore& store, const Layout& layout, std::string epoch, std::string save)
+    : store_(store), layout_(layout), epoch_(std::move(epoch)), save_(std::move(save)), slots_(kParallelUploads) {}
+
+Result<void> PackWriter::add(std::uint32_t id, EncodedBlock block, std::vector<Chunk> chunks,
+                             const std::stop_token& stop) {
+  std::vector<FullPack> full;
+  {
+    const std::lock_guard guard(mutex_);
+    Waiting next{id, std::move(block), std::move(chunks)};
+    if (waiting_bytes_ >= kInlineTarget) {
+      full = place(std::move(next));
+    } else {
+      waiting_bytes_ += next.block.stored.size();
+      waiting_.push_back(std::move(next));
+      if (waiting_bytes_ >= kInlineTarget) full = place_waiting();
+    }
+  }
+  return upload(full, stop);
+}
+
+Result<WrittenBlocks> PackWriter::finish(MayInline may_inline, const std::stop_token& stop) {
+  const bool all_waiting = waiting_bytes_ < kInlineTarget;
+  if (all_waiting && may_inline == MayInline::yes) {
+    for (const Waiting& next : waiting_) {
+      Block block = next.block.block;
+      block.pack = kInline;
+      block.offset = written_.inline_bytes.size();
+      written_.inline_bytes.insert(written_.inline_bytes.end(), next.block.stored.begin(), next.block.stored.end());
+      written_.blocks.emplace(next.id, block);
+    }
+    return std::move(written_);
+  }
+  std::vector<FullPack> full;
+  if (all_waiting) full = place_waiting();
+  if (!builder_.empty()) full.push_back(finish_pack());
+  TRY(upload(full, stop));
+  return std::move(written_);
+}
+
+std::vector<PackWriter::FullPack> PackWriter::place_waiting() {
+  std::vector<FullPack> full;
+  for (Waiting& next : std::exchange(waiting_, {})) {
+    for (FullPack& pack : place(std::move(next))) full.push_back(std::move(pack));
+  }
+  return full;
+}
+
+std::vector<PackWriter::FullPack> PackWriter::place(Waiting next) {
+  std::vector<FullPack> full;
+  const std::uint64_t size = builder_.bytes_with(next.block.block.stored_bytes, next.chunks.size());
+  if (!builder_.empty() && size > kPackTarget) full.push_back(finish_pack());
+  Block block = next.block.block;
+  block.pack = static_cast<std::uint32_t>(written_.packs.size());
+  block.offset = builder_.add(next.block, std::move(next.chunks));
+  written_.blocks.emplace(next.id, block);
+  return full;
+}
+
+PackWriter::FullPack PackWriter::finish_pack() {
+  FullPack pack{static_cast<std::uint32_t>(written_.packs.size()), builder_.finish()};
+  written_.packs.push_back({save_, pack.number, pack.bytes.size()});
+  return pack;
+}
+
+Result<void> PackWriter::upload(const std::vector<FullPack>& packs, const std::stop_token& stop) {
+  for (const FullPack& pack : packs) {
+    slots_.acquire();
+    const ObjectName name{epoch_, ObjectKind::pack, save_, pack.number};
+    // Nobody else uses this name, so there is nothing to compare with.
+    Result<store::Version> stored =
+        within(name.text(), store_.put(layout_.key(name), std::span(pack.bytes), store::Condition::none(), stop));
+    slots_.release();
+    if (!stored) return std::unexpected(std::move(stored).error());
+    const std::lock_guard guard(mutex_);
+    uploaded_bytes_ += pack.bytes.size();
+    ++uploaded_objects_;
+  }
+  return {};
+}
+
+}  // namespace hearth::cache

@@ -1,0 +1,78 @@
+// Takes the new blocks of a save, gathers them in packs, and stores each pack as soon as it is full.
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+#include <semaphore>
+#include <stop_token>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "cache/format/block.h"
+#include "cache/format/layout.h"
+#include "cache/format/manifest.h"
+#include "cache/format/pack.h"
+#include "store/object_store.h"
+#include "util/error.h"
+
+namespace hearth::cache {
+
+// Where the new blocks of a save came to lie: in packs, or inside the manifest.
+struct WrittenBlocks {
+  std::unordered_map<std::uint32_t, Block> blocks;  // by the id that add() was given; Block::pack indexes `packs`
+  std::vector<PackName> packs;                      // in the order of their numbers
+  std::vector<std::byte> inline_bytes;
+};
+
+enum class MayInline { no, yes };
+
+// add() may be called from several threads at once; it stores full packs in the calling thread, so whoever produces
+// faster than the store takes is slowed down.
+class PackWriter {
+ public:
+  PackWriter(store::ObjectStore& store, const Layout& layout, std::string epoch, std::string save);
+
+  // `id` is new with each call; the chunks lie in the block.
+  Result<void> add(std::uint32_t id, EncodedBlock block, std::vector<Chunk> chunks, const std::stop_token& stop);
+
+  // Stores what is left. All blocks together that take less than kInlineTarget are handed back as inline bytes where
+  // that is allowed, and nothing was stored. Once, after the last add().
+  Result<WrittenBlocks> finish(MayInline may_inline, const std::stop_token& stop);
+
+  std::uint64_t uploaded_bytes() const { return uploaded_bytes_; }
+  std::uint64_t uploaded_objects() const { return uploaded_objects_; }
+
+ private:
+  struct Waiting {
+    std::uint32_t id = 0;
+    EncodedBlock block;
+    std::vector<Chunk> chunks;
+  };
+  struct FullPack {
+    std::uint32_t number = 0;
+    std::vector<std::byte> bytes;
+  };
+
+  // REQUIRES: mutex_ is held. What is returned is to be stored after it is released.
+  std::vector<FullPack> place(Waiting block);
+  FullPack finish_pack();
+  std::vector<FullPack> place_waiting();
+
+  Result<void> upload(const std::vector<FullPack>& packs, const std::stop_token& stop);
+
+  store::ObjectStore& store_;
+  const Layout& layout_;
+  const std::string epoch_;
+  const std::string save_;
+  std::counting_semaphore<> slots_;  // packs that travel at the same time, each some tens of MiB in memory
+  std::mutex mutex_;
+  std::vector<Waiting> waiting_;  // until it is clear that there will be packs
+  std::uint64_t waiting_bytes_ = 0;
+  PackBuilder builder_;
+  WrittenBlocks written_;
+  std::uint64_t uploaded_bytes_ = 0;
+  std::uint64_t uploaded_objects_ = 0;
+};
+
+}  // namespace hearth::cache

@@ -1,0 +1,374 @@
+#include "cache/save/content_writer.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <numeric>
+#include <string>
+#include <utility>
+
+#include "cache/format/chunker.h"
+#include "cache/format/content_digest.h"
+#include "cache/tree/parallel.h"
+
+namespace hearth::cache {
+
+namespace {
+
+constexpr std::uint64_t kBatchBytes = 2 << 20;
+// Batches of tiny files end here.
+constexpr std::size_t kBatchFiles = 512;
+constexpr int kPasses = 3;
+// Equal to no extent of a manifest.
+constexpr Extent kNotInBase{kNone - 1, 0, 0};
+
+bool is_local(ErrorKind kind) {
+  return kind == ErrorKind::denied || kind == ErrorKind::io || kind == ErrorKind::not_found;
+}
+
+}  // namespace
+
+// A piece of content that becomes one chunk.
+struct ContentWriter::Part {
+  std::uint32_t job = 0;
+  std::uint64_t offset = 0;
+  std::uint64_t length = 0;
+};
+
+struct ContentWriter::ReadPart {
+  std::uint32_t job = 0;
+  bool is_first = true;  // of its file
+  bool is_last = true;
+  FilePart content;
+  std::vector<util::Digest> digests;  // of the data stretches
+  std::string warning;                // why it could not be read
+};
+
+// What one thread works at; batches are taken in by their numbers.
+struct ContentWriter::Batch {
+  std::uint64_t number = 0;
+  std::vector<Part> parts;          // to be read
+  std::optional<ReadPart> segment;  // of a large file, in place of parts; its chunks are to be hashed
+};
+
+struct ContentWriter::FullBlock {
+  std::uint32_t id = 0;
+  std::vector<std::byte> raw;
+  std::vector<Chunk> chunks;
+};
+
+// What a thread keeps between batches.
+struct ContentWriter::Reader {
+  FileReader files;
+  std::uint32_t block = kNone;  // of the base, unpacked in `raw`
+  std::vector<std::byte> raw;
+};
+
+ContentWriter::ContentWriter(const ContentRequest& request, Warnings& warnings)
+    : request_(request),
+      warnings_(warnings),
+      large_files_(request.root),
+      next_block_(static_cast<std::uint32_t>(request.base.blocks.size())) {}
+
+Result<Contents> ContentWriter::run(std::span<const ContentJob> jobs, const std::stop_token& stop) {
+  jobs_ = jobs;
+  contents_.files.assign(jobs.size(), {});
+  contents_.extents.reserve(jobs.size());
+  begin_progress();
+  std::vector<std::uint32_t> todo(jobs.size());
+  std::iota(todo.begin(), todo.end(), 0);
+  for (int left = kPasses; left > 0 && !todo.empty(); --left) {
+    TRY(pass(todo, stop));
+    todo = settle(todo);
+  }
+  for (const std::uint32_t job : todo) {
+    contents_.files[job].state = Content::State::left_out;
+    warnings_.add(
+        fmt::format("left out of the cache: {} (it changes all the time)", request_.found[jobs_[job].found].path));
+  }
+  if (!raw_.empty()) TRY(write(cut(), stop));
+  return std::move(contents_);
+}
+
+Result<void> ContentWriter::pass(std::span<const std::uint32_t> jobs, const std::stop_token& stop) {
+  queue_ = jobs;
+  queue_offset_ = 0;
+  segments_.reset();
+  return in_parallel(thread_count(request_.threads), stop,
+                     [this](const std::stop_token& token) { return work(token); });
+}
+
+Result<void> ContentWriter::work(const std::stop_token& stop) {
+  Reader reader{FileReader(request_.root), kNone, {}};
+  while (true) {
+    std::optional<Batch> batch = TRY(next_batch());
+    if (!batch) return {};
+    std::vector<ReadPart> parts;
+    if (batch->segment) parts.push_back(std::move(*batch->segment));
+    for (const Part& part : batch->parts) {
+      if (stop.stop_requested()) return fail(ErrorKind::cancelled, "the save was stopped");
+      parts.push_back(TRY(read(reader, part)));
+    }
+    hash(parts);
+    const std::uint64_t content = content_bytes(parts);
+    std::vector<FullBlock> full;
+    {
+      // In the order of the paths, so that neighbours share a block. Whoever has the lowest number never waits.
+      std::unique_lock lock(mutex_);
+      if (!turn_changed_.wait(lock, stop, [&] { return taken_in_ == batch->number; })) {
+        return fail(ErrorKind::cancelled, "the save was stopped");
+      }
+      full = take_in(std::move(parts));
+      ++taken_in_;
+      turn_changed_.notify_all();
+    }
+    for (FullBlock& block : full) TRY(write(std::move(block), stop));
+    // Not before: compressing and storing takes longer than reading.
+    if (request_.progress != nullptr) request_.progress->add(content);
+  }
+}
+
+void ContentWriter::begin_progress() const {
+  if (request_.progress == nullptr) return;
+  std::uint64_t total = 0;
+  for (const ContentJob& job : jobs_) total += request_.found.status(job.found).size;
+  request_.progress->begin(total);
+}
+
+std::uint64_t ContentWriter::content_bytes(std::span<const ReadPart> parts) {
+  std::uint64_t bytes = 0;
+  for (const ReadPart& part : parts) {
+    for (const Stretch& stretch : part.content.stretches) bytes += stretch.length;
+  }
+  return bytes;
+}
+
+bool ContentWriter::is_large(std::uint32_t job) const {
+  return jobs_[job].from == ContentJob::From::disk && request_.found.status(jobs_[job].found).size > kWholeFile;
+}
+
+// Large files are read here, since where a chunk begins depends on where the one before it ended.
+Result<std::optional<ContentWriter::Batch>> ContentWriter::next_batch() {
+  const std::lock_guard guard(queue_mutex_);
+  if (!queue_.empty() && is_large(queue_.front())) return next_segment(queue_.front());
+  Batch batch;
+  std::uint64_t bytes = 0;
+  while (!queue_.empty() && batch.parts.size() < kBatchFiles && !is_large(queue_.front())) {
+    const std::uint32_t job = queue_.front();
+    const std::uint64_t size = request_.found.status(jobs_[job].found).size;
+    const std::uint64_t length = std::min(size - queue_offset_, kBatchBytes);
+    if (!batch.parts.empty() && bytes + length > kBatchBytes) break;
+    batch.parts.push_back({job, queue_offset_, length});
+    bytes += length;
+    queue_offset_ += length;
+    if (queue_offset_ == size) {
+      queue_ = queue_.subspan(1);
+      queue_offset_ = 0;
+    }
+  }
+  if (batch.parts.empty()) return std::nullopt;
+  batch.number = handed_out_++;
+  return batch;
+}
+
+Result<ContentWriter::Batch> ContentWriter::next_segment(std::uint32_t job) {
+  const FoundEntry found = request_.found[jobs_[job].found];
+  ReadPart part;
+  part.job = job;
+  part.is_first = !segments_;
+  if (!segments_) segments_.emplace(large_files_, found.path, found.status);
+  TRY(accept(part, segments_->next()));
+  part.is_last = segments_->done();
+  if (part.is_last) {
+    segments_.reset();
+    queue_ = queue_.subspan(1);
+  }
+  return Batch{handed_out_++, {}, std::move(part)};
+}
+
+// What was read, or why it is left out. Errors: those that are not the file's own.
+Result<void> ContentWriter::accept(ReadPart& part, Result<FilePart> content) {
+  if (content) {
+    part.content = std::move(*content);
+    return {};
+  }
+  if (!is_local(content.error().kind)) return std::unexpected(std::move(content).error());
+  part.warning = fmt::format("left out of the cache: {}", content.error().message);
+  return {};
+}
+
+void ContentWriter::hash(std::span<ReadPart> parts) {
+  std::vector<std::span<const std::byte>> contents;
+  for (const ReadPart& part : parts) {
+    if (part.content.outcome != ReadOutcome::good) continue;
+    std::span<const std::byte> rest(part.content.bytes);
+    for (const Stretch& stretch : part.content.stretches) {
+      if (stretch.kind != Stretch::Kind::data) continue;
+      contents.push_back(rest.first(stretch.length));
+      rest = rest.subspan(stretch.length);
+    }
+  }
+  const std::vector<util::Digest> digests = content_digests(contents);
+  auto next = digests.begin();
+  for (ReadPart& part : parts) {
+    if (part.content.outcome != ReadOutcome::good) continue;
+    const auto count = std::ranges::count(part.content.stretches, Stretch::Kind::data, &Stretch::kind);
+    part.digests.assign(next, next + count);
+    next += count;
+  }
+}
+
+ContentWriter::ReadPart ContentWriter::begin(const Part& part) const {
+  const std::uint64_t size = request_.found.status(jobs_[part.job].found).size;
+  ReadPart result;
+  result.job = part.job;
+  result.is_first = part.offset == 0;
+  result.is_last = part.offset + part.length == size;
+  return result;
+}
+
+Result<ContentWriter::ReadPart> ContentWriter::read(Reader& reader, const Part& part) {
+  const ContentJob& job = jobs_[part.job];
+  if (job.from == ContentJob::From::base) return read_from_base(reader, part);
+  const FoundEntry found = request_.found[job.found];
+  ReadPart result = begin(part);
+  TRY(accept(result, reader.files.read(found.path, found.status, part.offset, part.length)));
+  return result;
+}
+
+Result<ContentWriter::ReadPart> ContentWriter::read_from_base(Reader& reader, const Part& part) {
+  ReadPart result = begin(part);
+  std::uint64_t at = 0;
+  const std::uint64_t end = part.offset + part.length;
+  for (const Extent& extent : content_of(request_.base, jobs_[part.job].base)) {
+    const std::uint64_t begin = std::max(at, part.offset);
+    const std::uint64_t stop = std::min(at + extent.length, end);
+    const std::uint64_t skipped = begin - std::min(begin, at);
+    at += extent.length;
+    if (stop <= begin) continue;
+    if (extent.block == kHole) {
+      result.content.stretches.push_back({Stretch::Kind::hole, stop - begin});
+      continue;
+    }
+    if (reader.block != extent.block) {
+      const Block& block = request_.base.blocks[extent.block];
+      reader.raw =
+          TRY(decode_block(block, std::span(request_.base.inline_bytes).subspan(block.offset, block.stored_bytes)));
+      reader.block = extent.block;
+    }
+    const auto bytes = std::span(reader.raw).subspan(extent.offset + skipped, stop - begin);
+    result.content.stretches.push_back({Stretch::Kind::data, bytes.size()});
+    result.content.bytes.insert(result.content.bytes.end(), bytes.begin(), bytes.end());
+  }
+  return result;
+}
+
+std::vector<ContentWriter::FullBlock> ContentWriter::take_in(std::vector<ReadPart> parts) {
+  std::vector<FullBlock> full;
+  for (ReadPart& part : parts) take_in(std::move(part), full);
+  return full;
+}
+
+void ContentWriter::take_in(ReadPart part, std::vector<FullBlock>& full) {
+  Content& content = contents_.files[part.job];
+  const ContentJob& job = jobs_[part.job];
+  if (part.is_first) {
+    content = {};
+    content.first_extent = contents_.extents.size();
+    in_base_.clear();
+  }
+  if (job.from == ContentJob::From::disk) read_bytes_ += part.content.bytes.size();
+  if (!part.warning.empty()) {
+    if (content.state != Content::State::left_out) warnings_.add(std::move(part.warning));
+    content.state = Content::State::left_out;
+  }
+  if (part.content.outcome == ReadOutcome::vanished) content.state = Content::State::left_out;
+  if (part.content.outcome == ReadOutcome::changed && content.state == Content::State::good) {
+    content.state = Content::State::changed;
+  }
+  if (content.state != Content::State::good) return;
+
+  const std::span<const Extent> before =
+      job.base == kNone ? std::span<const Extent>() : content_of(request_.base, job.base);
+  std::span<const std::byte> rest(part.content.bytes);
+  auto digest = part.digests.begin();
+  for (const Stretch& stretch : part.content.stretches) {
+    if (stretch.kind == Stretch::Kind::hole) {
+      if (content.extents > 0 && contents_.extents.back().block == kHole) {
+        contents_.extents.back().length += stretch.length;
+        in_base_.back().length += stretch.length;
+      } else {
+        append(content, {kHole, 0, stretch.length}, {kHole, 0, stretch.length});
+      }
+      continue;
+    }
+    std::optional<Extent> preferred;
+    if (in_base_.size() < before.size()) preferred = before[in_base_.size()];
+    const std::optional<Extent> known = request_.known.find(*digest, stretch.length, preferred);
+    const bool take_over = known && takeable(known->block);
+    append(content, take_over ? *known : store_chunk(*digest, rest.first(stretch.length), full),
+           known.value_or(kNotInBase));
+    rest = rest.subspan(stretch.length);
+    ++digest;
+  }
+  if (part.is_last) content.same_as_base = job.base != kNone && std::ranges::equal(in_base_, before);
+}
+
+void ContentWriter::append(Content& content, const Extent& extent, const Extent& in_base) {
+  contents_.extents.push_back(extent);
+  in_base_.push_back(in_base);
+  ++content.extents;
+}
+
+bool ContentWriter::takeable(std::uint32_t block) const {
+  const std::uint32_t pack = request_.base.blocks[block].pack;
+  return pack != kInline && request_.takeable[pack];
+}
+
+Extent ContentWriter::store_chunk(const util::Digest& digest, std::span<const std::byte> bytes,
+                                  std::vector<FullBlock>& full) {
+  if (const auto found = new_chunks_.find(digest); found != new_chunks_.end() && found->second.length == bytes.size()) {
+    return {found->second.block, found->second.offset, bytes.size()};
+  }
+  if (!raw_.empty() && raw_.size() + bytes.size() > kBlockTarget) full.push_back(cut());
+  if (raw_.empty()) raw_.reserve(std::max<std::size_t>(kBlockTarget, bytes.size()));
+  const Extent extent{next_block_, static_cast<std::uint32_t>(raw_.size()), bytes.size()};
+  chunks_.push_back({digest, extent.offset, static_cast<std::uint32_t>(bytes.size())});
+  raw_.insert(raw_.end(), bytes.begin(), bytes.end());
+  new_chunks_.emplace(digest, Place{extent.block, extent.offset, static_cast<std::uint32_t>(bytes.size())});
+  return extent;
+}
+
+ContentWriter::FullBlock ContentWriter::cut() {
+  return {next_block_++, std::exchange(raw_, {}), std::exchange(chunks_, {})};
+}
+
+Result<void> ContentWriter::write(FullBlock block, const std::stop_token& stop) {
+  EncodedBlock encoded = TRY(encode_block(block.raw, request_.compression_level));
+  return request_.packs.add(block.id, std::move(encoded), std::move(block.chunks), stop);
+}
+
+// The jobs that have to be done again.
+std::vector<std::uint32_t> ContentWriter::settle(std::span<const std::uint32_t> jobs) {
+  std::vector<std::uint32_t> again;
+  Directories directories(request_.root);
+  for (const std::uint32_t job : jobs) {
+    Content& content = contents_.files[job];
+    if (content.state != Content::State::changed) continue;
+    content = {};
+    const Path path = request_.found[jobs_[job].found].path;
+    const Result<Directories::Place> place = directories.place_of(path);
+    struct stat status{};
+    if (!place || ::fstatat(place->directory->get(), place->name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 ||
+        !S_ISREG(status.st_mode)) {
+      content.state = Content::State::left_out;
+      continue;
+    }
+    request_.found.renew(jobs_[job].found, file_status(status));
+    if (status.st_size > 0) again.push_back(job);
+  }
+  return again;
+}
+
+}  // namespace hearth::cache
