@@ -22,9 +22,9 @@ Result<Bytes> fetch(store::ObjectStore& store, const Layout& layout, const Objec
 }
 
 std::vector<Result<Bytes>> fetch_all(store::ObjectStore& store, const Layout& layout, const Head& head,
-                                     const Generation& generation, const std::stop_token& stop) {
+                                     std::span<const ManifestName> names, const std::stop_token& stop) {
   std::vector<std::future<Result<Bytes>>> requests;
-  for (const ManifestName& name : generation.manifests) {
+  for (const ManifestName& name : names) {
     requests.push_back(std::async(std::launch::async, [&] {
       return fetch(store, layout, {head.epoch, ObjectKind::manifest, name.save, 0}, name, stop);
     }));
@@ -66,19 +66,28 @@ Generation in_place_of(const Generation& before, Generation made) {
 
 std::expected<LoadedManifest, LoadFailure> load_manifest(store::ObjectStore& store, const Layout& layout,
                                                          const Head& head, const Generation& generation,
-                                                         std::stop_token stop) {
+                                                         std::stop_token stop,
+                                                         const std::optional<KnownManifest>& known) {
   const auto failure = [&](Error error, std::size_t link) {
     const ObjectName object{head.epoch, ObjectKind::manifest, generation.manifests[link].save, 0};
     error.message = fmt::format("{}: {}", object.text(), error.message);
     const bool damaged = error.kind == ErrorKind::corrupt || error.kind == ErrorKind::not_found;
     return std::unexpected(LoadFailure{std::move(error), damaged ? std::optional(object) : std::nullopt});
   };
-  const std::vector<Result<Bytes>> objects = fetch_all(store, layout, head, generation, stop);
+  std::span<const ManifestName> names(generation.manifests);
   LoadedManifest loaded;
+  if (known) {
+    const auto found = std::ranges::find(names, known->generation, &ManifestName::save);
+    if (found != names.end()) {
+      names = names.first(static_cast<std::size_t>(found - names.begin()));
+      loaded.manifest = known->manifest;
+    }
+  }
+  const std::vector<Result<Bytes>> objects = fetch_all(store, layout, head, names, stop);
   for (std::size_t link = objects.size(); link-- > 0;) {
     if (!objects[link]) return failure(objects[link].error(), link);
     loaded.fetched_bytes += objects[link]->size();
-    const bool full = link + 1 == objects.size();
+    const bool full = link + 1 == generation.manifests.size();
     Result<Manifest> manifest =
         full ? decode_manifest(*objects[link])
              : decode_delta(*objects[link], loaded.manifest, generation.manifests[link + 1].digest);

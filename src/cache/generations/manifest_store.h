@@ -25,11 +25,19 @@ struct LoadFailure {
   std::optional<ObjectName> damaged;  // what was absent, or not what HEAD says it is
 };
 
+// A generation's manifest that is known without the store, since this machine has a copy of it.
+struct KnownManifest {
+  const std::string& generation;  // of the same epoch
+  const Manifest& manifest;
+};
+
 // Fetches the generation's manifests at once and verifies each against HEAD's size and SHA-256, then the whole against
 // the rules of manifest.h and against the generation's packs: every pack that it uses is one that HEAD names.
+// From `known`, if it is among them, on down nothing is fetched.
 std::expected<LoadedManifest, LoadFailure> load_manifest(store::ObjectStore& store, const Layout& layout,
                                                          const Head& head, const Generation& generation,
-                                                         std::stop_token stop);
+                                                         std::stop_token stop,
+                                                         const std::optional<KnownManifest>& known = std::nullopt);
 
 // `made` with all of `before` that is not about its objects: for one that takes the place of another.
 Generation in_place_of(const Generation& before, Generation made);

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <future>
 #include <set>
 #include <utility>
 
@@ -65,8 +66,8 @@ class Restorer {
   // The directory as it was before.
   struct Previous {
     Staging staging;
-    Base base;  // with its index
-    Previous(Staging taken, Base known) : staging(std::move(taken)), base(std::move(known)) {}
+    std::future<Result<Listing>> found;  // what it holds: looked at while the store answers
+    Base base;                           // with its index
   };
   enum class OnMissing { start_over, count_as_damage };
 
@@ -177,27 +178,36 @@ class Restorer {
       }
       return;
     }
+    if (index->store != index_.store) return;
+    auto found = std::async(std::launch::async, [this, path = staging->path()] { return list_all(path); });
     Result<Manifest> manifest = decode_manifest(index->manifest);
     index->manifest = {};
-    if (!manifest || manifest->entries.size() != index->files.size() || index->store != index_.store) return;
-    previous_.emplace(std::move(*staging), Base{std::move(*manifest), std::move(index)});
+    if (!manifest || manifest->entries.size() != index->files.size()) return;
+    previous_.emplace(Previous{std::move(*staging), std::move(found), Base{std::move(*manifest), std::move(index)}});
+  }
+
+  Result<Listing> list_all(const fs::path& directory) const {
+    const Directories root = TRY(Directories::open(directory));
+    Warnings warnings;
+    Listing found = TRY(walk(root.root(), thread_count(options_.threads), {}, warnings, stop_));
+    if (const std::vector<std::string> unseen = warnings.take(); !unseen.empty()) {
+      return fail(ErrorKind::io, "{}", unseen.front());
+    }
+    return found;
   }
 
   std::optional<FillFailure> restore_generation(const Layout& layout, const Head& head, const Generation& generation) {
     const ObjectName name{head.epoch, ObjectKind::manifest, generation.id, 0};
     // Of which generation it is the manifest is known without the store.
     if (previous_ && previous_->base.index->head != index_.head) previous_.reset();
-    const bool known = previous_ && previous_->base.index->epoch == head.epoch &&
-                       previous_->base.index->generation == generation.id && previous_->base.index->damaged.empty();
-    Manifest manifest;
-    if (known) {
-      manifest = previous_->base.manifest;
-    } else {
-      std::expected<LoadedManifest, LoadFailure> loaded = load_manifest(store_, layout, head, generation, stop_);
-      if (!loaded) return FillFailure{loaded.error().error, loaded.error().damaged, 0};
-      report_.fetched_bytes += loaded->fetched_bytes;
-      manifest = std::move(loaded->manifest);
+    std::optional<KnownManifest> known;
+    if (previous_ && previous_->base.index->epoch == head.epoch && previous_->base.index->damaged.empty()) {
+      known.emplace(previous_->base.index->generation, previous_->base.manifest);
     }
+    std::expected<LoadedManifest, LoadFailure> loaded = load_manifest(store_, layout, head, generation, stop_, known);
+    if (!loaded) return FillFailure{loaded.error().error, loaded.error().damaged, 0};
+    report_.fetched_bytes += loaded->fetched_bytes;
+    const Manifest& manifest = loaded->manifest;
     if (std::optional<Previous> previous = std::exchange(previous_, std::nullopt)) {
       std::optional<FillFailure> failure = update(*previous, layout, name, manifest);
       if (!failure || failure->damaged) return failure;
@@ -218,14 +228,10 @@ class Restorer {
   std::optional<FillFailure> update(Previous& previous, const Layout& layout, const ObjectName& name,
                                     const Manifest& manifest) {
     const auto failed = [](const Error& error) { return FillFailure{error, std::nullopt, 0}; };
+    const Result<Listing> found = previous.found.get();
+    if (!found) return failed(found.error());
     const Result<Directories> root = Directories::open(previous.staging.path());
     if (!root) return failed(root.error());
-    Warnings warnings;
-    const Result<Listing> found = walk(root->root(), thread_count(options_.threads), {}, warnings, stop_);
-    if (!found) return failed(found.error());
-    if (const std::vector<std::string> unseen = warnings.take(); !unseen.empty()) {
-      return failed({ErrorKind::io, unseen.front()});
-    }
     if (!belongs_to_owner(*root->root(), *found)) return failed({ErrorKind::io, "it has another owner"});
     const UpdatePlan plan = plan_update(*found, previous.base, manifest);
     if (const Result<void> cleared = clear_way(root->root(), *found, plan, stop_); !cleared) {
@@ -245,13 +251,13 @@ class Restorer {
                               .owner = options_.owner,
                               .threads = options_.transfers > 0 ? options_.transfers : options_.threads,
                               .progress = options_.progress.get()};
+    auto encoding = std::async(std::launch::async, [&manifest] { return encode_manifest(manifest, Packing::fast); });
     std::expected<Filled, FillFailure> filled = fill(request, stop_);
+    Result<std::vector<std::byte>> copy = encoding.get();
     if (!filled) return std::move(filled).error();
     index_.files = std::move(filled->files);
     // Without it the next save asks the store.
-    if (Result<std::vector<std::byte>> copy = encode_manifest(manifest, Packing::fast)) {
-      index_.manifest = std::move(*copy);
-    }
+    if (copy) index_.manifest = std::move(*copy);
     // Before anybody can see the directory, so that it is known as ours whenever this process ends.
     remember(name.save, staging.path());
     if (Result<void> published = staging.publish(directory_); !published) {
