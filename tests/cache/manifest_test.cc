@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <rapidcheck.h>
 
+#include <set>
+#include <string>
+
 #include "cache/format/compression.h"
 #include "cache/format/manifest_frame.h"
 #include "cache/format_samples.h"
@@ -46,6 +49,33 @@ TEST(Manifest, ComesBackAsADelta) {
       EXPECT_EQ(*base_of(*object), kBase);
     }
   }
+}
+
+// What was unpacked or copied anew: names are not told again.
+TEST(Manifest, NewTimesAloneTakeAFewBytesEach) {
+  constexpr std::size_t kFiles = 1000;
+  std::set<std::string> names;
+  for (std::size_t i = 0; i < kFiles; ++i) names.insert(util::sha256(fmt::format("{}", i)).hex());
+  Manifest base;
+  Manifest next;
+  std::int64_t time = 1'700'000'000'000'000'000;
+  for (const std::string& name : names) {
+    Entry entry;
+    entry.path = name;
+    entry.kind = EntryKind::file;
+    entry.mode = 0644;
+    entry.mtime = time;
+    base.entries.add(entry);
+    time += 100'000 + name[0] * 1'003 + name[1] * 101 + name[2];
+    entry.mtime = time;
+    next.entries.add(entry);
+  }
+  const auto object = encode_delta(next, base, kBase);
+  ASSERT_TRUE(object);
+  EXPECT_LT(object->size(), 4 * kFiles);
+  const auto decoded = decode_delta(*object, base, kBase);
+  ASSERT_TRUE(decoded) << decoded.error().message;
+  EXPECT_TRUE(*decoded == next);
 }
 
 TEST(Manifest, DeltaFitsItsBaseOnly) {

@@ -19,15 +19,6 @@ bool is_next(const Extent& last, const Extent& extent) {
   return extent.block == last.block && extent.offset == last.offset + last.length;
 }
 
-// Differences wrap around, so that hostile numbers are harmless.
-std::int64_t difference(std::int64_t to, std::int64_t from) {
-  return static_cast<std::int64_t>(static_cast<std::uint64_t>(to) - static_cast<std::uint64_t>(from));
-}
-
-std::int64_t sum(std::int64_t left, std::int64_t right) {
-  return static_cast<std::int64_t>(static_cast<std::uint64_t>(left) + static_cast<std::uint64_t>(right));
-}
-
 bool has_mode(EntryKind kind) {
   return kind == EntryKind::directory || kind == EntryKind::file;
 }
@@ -88,8 +79,7 @@ void EntryWriter::write(const Entry& entry) {
   path_ = path;
   writer_.u8(static_cast<std::uint8_t>(entry.kind));
   if (entry.kind != EntryKind::hard_link) {
-    writer_.zigzag(difference(entry.mtime, mtime_));
-    mtime_ = entry.mtime;
+    mtime_.write(writer_, entry.mtime);
   }
   if (has_mode(entry.kind)) writer_.varint(entry.mode);
   if (has_target(entry.kind)) writer_.text(entry.target);
@@ -125,7 +115,7 @@ void EntryReader::read_into(Entries& entries) {
   entry.path = path_;
   entry.kind = static_cast<EntryKind>(reader_.u8());
   if (entry.kind > EntryKind::hard_link) reader_.fail();
-  if (entry.kind != EntryKind::hard_link) entry.mtime = mtime_ = sum(mtime_, reader_.zigzag());
+  if (entry.kind != EntryKind::hard_link) entry.mtime = mtime_.read(reader_);
   if (has_mode(entry.kind)) entry.mode = static_cast<std::uint16_t>(reader_.varint_up_to(kModeMask));
   if (has_target(entry.kind)) entry.target = reader_.text(kPathLimit);
   extents_.clear();

@@ -17,6 +17,23 @@ Block read_block(ByteReader& reader);
 // No block takes fewer bytes.
 inline constexpr std::size_t kLeastBlockBytes = 37;
 
+// Times one after the other, each told by its difference to the one before. Differences wrap around, so that hostile
+// numbers are harmless.
+class TimeRow {
+ public:
+  void write(ByteWriter& writer, std::int64_t time) {
+    writer.zigzag(static_cast<std::int64_t>(static_cast<std::uint64_t>(time) - last_));
+    last_ = static_cast<std::uint64_t>(time);
+  }
+  std::int64_t read(ByteReader& reader) {
+    last_ += static_cast<std::uint64_t>(reader.zigzag());
+    return static_cast<std::int64_t>(last_);
+  }
+
+ private:
+  std::uint64_t last_ = 0;
+};
+
 // Entries one after the other: each path is told by what it shares with the one before, times by their difference,
 // content by where it goes on from.
 class EntryWriter {
@@ -28,7 +45,7 @@ class EntryWriter {
   void write_extents(const Entry& entry);
   ByteWriter& writer_;
   std::string path_;
-  std::int64_t mtime_ = 0;
+  TimeRow mtime_;
   Extent last_{.block = UINT32_MAX, .offset = 0, .length = 0};
 };
 
@@ -43,7 +60,7 @@ class EntryReader {
   ByteReader& reader_;
   std::string path_;
   std::vector<Extent> extents_;
-  std::int64_t mtime_ = 0;
+  TimeRow mtime_;
   Extent last_{.block = UINT32_MAX, .offset = 0, .length = 0};
 };
 // No entry takes fewer bytes.

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::uint32_t kNowhere = UINT32_MAX;
 
-enum Step : std::uint8_t { step_keep = 0, step_drop = 1, step_put = 2 };
+enum Step : std::uint8_t { step_keep = 0, step_drop = 1, step_put = 2, step_touch = 3 };
 constexpr unsigned kStepBits = 2;
 
 bool same_place(const Manifest& left, const Block& one, const Manifest& right, const Block& other) {
@@ -120,7 +120,8 @@ bool carry_over(Entry& entry, const std::vector<std::uint32_t>& to_next, std::ve
   return true;
 }
 
-// Steps over the base's entries, in order: a number of them that stay, that go, or of new ones that come.
+// Steps over the base's entries, in order: a number of them that stay, that go, that get another time, or of new ones
+// that come.
 class StepWriter {
  public:
   void step(Step step) {
@@ -132,6 +133,11 @@ class StepWriter {
   void put(const Entry& entry) {
     step(step_put);
     entries_.write(entry);
+  }
+
+  void touch(std::int64_t mtime) {
+    step(step_touch);
+    times_.write(gathered_, mtime);
   }
 
   void finish(ByteWriter& into) {
@@ -151,8 +157,9 @@ class StepWriter {
   }
 
   ByteWriter out_;
-  ByteWriter gathered_;  // the entries of this step
+  ByteWriter gathered_;  // the entries, or times, of this step
   EntryWriter entries_{gathered_};
+  TimeRow times_;
   std::uint64_t count_ = 0;
   std::uint64_t steps_ = 0;
   Step step_ = step_keep;
@@ -171,8 +178,13 @@ void write_steps(ByteWriter& writer, const Manifest& next, const Manifest& base,
       continue;
     }
     Entry before = base.entries[old++];
-    if (carry_over(before, to_next, extents) && before == entry) {
+    const bool there = carry_over(before, to_next, extents);
+    const bool timely = before.mtime == entry.mtime;
+    before.mtime = entry.mtime;
+    if (there && before == entry && timely) {
       steps.step(step_keep);
+    } else if (there && before == entry) {
+      steps.touch(entry.mtime);
     } else {
       steps.step(step_drop);
       steps.put(entry);
@@ -184,6 +196,7 @@ void write_steps(ByteWriter& writer, const Manifest& next, const Manifest& base,
 
 void read_steps(ByteReader& reader, const Manifest& base, const std::vector<std::uint32_t>& to_next, Manifest& next) {
   EntryReader entry(reader);
+  TimeRow times;
   std::vector<Extent> extents;
   std::size_t old = 0;
   const std::size_t steps = reader.count(1);
@@ -195,10 +208,12 @@ void read_steps(ByteReader& reader, const Manifest& base, const std::vector<std:
       read_entries(reader, entry, count, next.entries);
       continue;
     }
-    if (step > step_put || count > base.entries.size() - old) return reader.fail();
-    for (std::uint64_t kept = 0; step == step_keep && kept < count; ++kept) {
+    if (count > base.entries.size() - old) return reader.fail();
+    for (std::uint64_t kept = 0; step != step_drop && kept < count && reader.ok(); ++kept) {
       Entry before = base.entries[old + kept];
       if (!carry_over(before, to_next, extents)) return reader.fail();
+      if (step == step_touch && before.kind == EntryKind::hard_link) return reader.fail();
+      if (step == step_touch) before.mtime = times.read(reader);
       next.entries.add(before);
     }
     old += count;
