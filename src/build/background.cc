@@ -28,7 +28,9 @@ constexpr std::chrono::seconds kRecordsLimit(30);
 constexpr std::chrono::seconds kRecordsLimitWhenStopped(2);
 
 Json json_of(const store::OpenOptions& options) {
-  Json json = {{"insecure", options.verification == http::Verification::none}, {"transfers", options.transfers}};
+  Json json = {{"insecure", options.verification == http::Verification::none},
+               {"transfers", options.transfers},
+               {"stall", options.stall.count()}};
   if (options.tier) json["tier"] = {{"directory", options.tier->directory.native()}, {"bytes", options.tier->bytes}};
   return json;
 }
@@ -37,6 +39,7 @@ store::OpenOptions options_of(const Json& json) {
   store::OpenOptions options;
   if (json.at("insecure").get<bool>()) options.verification = http::Verification::none;
   options.transfers = json.at("transfers").get<std::uint32_t>();
+  options.stall = std::chrono::milliseconds(json.at("stall").get<std::int64_t>());
   if (json.contains("tier")) {
     options.tier = {.directory = json.at("tier").at("directory").get<std::string>(),
                     .bytes = json.at("tier").at("bytes").get<std::uint64_t>(),

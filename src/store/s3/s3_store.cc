@@ -27,7 +27,8 @@ Call with_document(std::string method, Query query, const std::string& document)
           .query = std::move(query),
           .headers = {{"Content-Type", "application/xml"}, {"Content-MD5", util::to_base64(md5.finish())}},
           .content = bytes,
-          .payload_hash = util::sha256(bytes).hex()};
+          .payload_hash = util::sha256(bytes).hex(),
+          .answering = http::Answering::late};
 }
 
 // Servers without DeleteObjects.
@@ -111,7 +112,8 @@ Result<void> S3Store::list(const Prefix& prefix, const Visitor& visit, std::stop
               .headers = {},
               .content = {},
               .payload_hash = {},
-              .answer_limit = std::uint64_t{32} << 20};
+              .answer_limit = std::uint64_t{32} << 20,
+              .answering = http::Answering::late};
     const std::string below = options_.prefix + prefix.text();
     if (!below.empty()) call.query.emplace_back("prefix", below);
     if (!token.empty()) call.query.emplace_back("continuation-token", token);
