@@ -16,7 +16,8 @@ namespace {
 
 constexpr int kNotFound = 404;
 constexpr int kRangeNotSatisfiable = 416;
-constexpr std::size_t kDeletedAtOnce = 1000;
+// Servers take 1,000; some delete one after the other before they answer.
+constexpr std::size_t kDeletedAtOnce = 250;
 
 Call with_document(std::string method, Query query, const std::string& document) {
   const auto bytes = std::as_bytes(std::span(document));
