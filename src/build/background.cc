@@ -27,8 +27,16 @@ constexpr int kVersion = 1;
 constexpr std::chrono::seconds kRecordsLimit(30);
 constexpr std::chrono::seconds kRecordsLimitWhenStopped(2);
 
+// No fraction, and no number in a text.
+template <class Number>
+Number whole(const Json& json, const char* key) {
+  return static_cast<Number>(json.at(key).get_ref<const Json::number_integer_t&>());
+}
+
 Json json_of(const store::OpenOptions& options) {
-  Json json = {{"insecure", options.verification == http::Verification::none}, {"transfers", options.transfers}};
+  Json json = {{"insecure", options.verification == http::Verification::none},
+               {"transfers", options.transfers},
+               {"stall", options.stall.count()}};
   if (options.tier) json["tier"] = {{"directory", options.tier->directory.native()}, {"bytes", options.tier->bytes}};
   return json;
 }
@@ -36,10 +44,11 @@ Json json_of(const store::OpenOptions& options) {
 store::OpenOptions options_of(const Json& json) {
   store::OpenOptions options;
   if (json.at("insecure").get<bool>()) options.verification = http::Verification::none;
-  options.transfers = json.at("transfers").get<std::uint32_t>();
+  options.transfers = whole<std::uint32_t>(json, "transfers");
+  options.stall = std::chrono::milliseconds(whole<std::int64_t>(json, "stall"));
   if (json.contains("tier")) {
     options.tier = {.directory = json.at("tier").at("directory").get<std::string>(),
-                    .bytes = json.at("tier").at("bytes").get<std::uint64_t>(),
+                    .bytes = whole<std::uint64_t>(json.at("tier"), "bytes"),
                     .written_once = [](const store::Key& key) { return cache::Layout::has_object(key); }};
   }
   return options;
@@ -67,17 +76,17 @@ Json json_of(const SaveRequest& request) {
 SaveRequest request_of(const Json& json) {
   const auto text = [&](const char* key) { return json.at(key).get<std::string>(); };
   return {.name = {text("app"), text("stack"), text("arch")},
-          .options = {.threads = json.at("threads").get<unsigned>(),
-                      .transfers = json.at("transfers").get<unsigned>(),
-                      .compression_level = json.at("level").get<int>(),
-                      .max_bytes = json.at("max_bytes").get<std::uint64_t>(),
+          .options = {.threads = whole<unsigned>(json, "threads"),
+                      .transfers = whole<unsigned>(json, "transfers"),
+                      .compression_level = whole<int>(json, "level"),
+                      .max_bytes = whole<std::uint64_t>(json, "max_bytes"),
                       .exclude = {},
                       .as = json.at("failed").get<bool>() ? cache::SaveAs::failed : cache::SaveAs::newest,
                       .progress = nullptr},
           .exclude = text("exclude"),
           .culprit = text("culprit"),
-          .limits = {.deadline = std::chrono::milliseconds(json.at("deadline").get<std::int64_t>()),
-                     .stall = std::chrono::milliseconds(json.at("stall").get<std::int64_t>())}};
+          .limits = {.deadline = std::chrono::milliseconds(whole<std::int64_t>(json, "deadline")),
+                     .stall = std::chrono::milliseconds(whole<std::int64_t>(json, "stall"))}};
 }
 
 // Nobody listens any more.
@@ -147,10 +156,10 @@ Result<SaveJob> decode_job(std::string_view bytes) {
     job.report = text("report");
     job.log = text("log");
     job.secrets = json.at("secrets").get<std::vector<std::string>>();
-    const auto started = json.at("build_started").get<std::chrono::steady_clock::rep>();
+    const auto started = whole<std::chrono::steady_clock::rep>(json, "build_started");
     job.build_started = std::chrono::steady_clock::time_point(std::chrono::steady_clock::duration(started));
     job.past = past.front();
-    job.keep_caches = json.at("keep_caches").get<std::uint64_t>();
+    job.keep_caches = whole<std::uint64_t>(json, "keep_caches");
     job.is_remembered = json.at("is_remembered").get<bool>();
     return job;
   } catch (const Json::exception& error) {

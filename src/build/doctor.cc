@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "build/sandbox_config.h"
 #include "build/work_dir.h"
 #include "sandbox/process.h"
 #include "store/check.h"
@@ -87,25 +88,16 @@ class Doctor {
     return usable;
   }
 
-  sandbox::Config config(const WorkDir& work) const {
-    sandbox::Config config;
-    config.tmp_dir = work.tmp();
-    config.app_dir = work.app();
-    config.stack_root = options_.stack_root;
-    config.network = options_.network;
-    config.build_uid = options_.build_uid;
-    return config;
-  }
-
   // The one that a build would get; null where there is none. Of two that work the first is better.
   std::unique_ptr<sandbox::Sandbox> choose_sandbox(const WorkDir& work) {
     std::vector<sandbox::Level> levels = {sandbox::Level::bwrap, sandbox::Level::uid};
     if (options_.sandbox) levels = {*options_.sandbox};
     std::unique_ptr<sandbox::Sandbox> chosen;
     std::vector<Diagnosis> failed;
+    const sandbox::Config config = basic_sandbox_config(work, options_);
     for (const sandbox::Level level : levels) {
       const std::string subject = fmt::format("sandbox {}", sandbox::name(level));
-      Result<std::unique_ptr<sandbox::Sandbox>> opened = surroundings_.open_sandbox(level, config(work));
+      Result<std::unique_ptr<sandbox::Sandbox>> opened = surroundings_.open_sandbox(level, config);
       if (!opened) {
         failed.push_back({subject, Health::unneeded, opened.error().message, remedy_of(level, opened.error())});
         continue;

@@ -22,6 +22,8 @@ constexpr std::string_view kFolder = "apps/";
 constexpr std::string_view kFile = "/history.json";
 // Far longer than any name that we write; what is longer was not written by us.
 constexpr std::size_t kLongestText = 1000;
+// And far longer than any build takes.
+constexpr double kLongestTime = 1e9;
 
 Result<store::Key> key_of(std::string_view app) {
   return store::Key::parse(fmt::format("{}{}{}", kFolder, util::percent_encode(app), kFile));
@@ -78,12 +80,14 @@ std::string text_of(const Json& json, const char* key) {
   return json.at(key).get<std::string>();
 }
 
+// What we did not write counts as nothing.
 std::uint64_t number_of(const Json& json, const char* key) {
-  return json.at(key).get<std::uint64_t>();
+  const Json& number = json.at(key);
+  return number.is_number_unsigned() ? number.get<std::uint64_t>() : 0;
 }
 
 Seconds seconds_of(const Json& json, const char* key) {
-  return Seconds(std::max(0.0, json.at(key).get<double>()));
+  return Seconds(std::clamp(json.at(key).get<double>(), 0.0, kLongestTime));
 }
 
 PastBuild build_of(const Json& json) {
@@ -163,10 +167,11 @@ std::string encode_history(const History& history) {
 Result<History> decode_history(std::string_view text) {
   try {
     const Json json = Json::parse(text);
-    if (json.at("version").get<int>() > kVersion) return fail(ErrorKind::invalid, "a history of a later version");
+    if (json.at("version").get_ref<const Json::number_integer_t&>() > kVersion)
+      return fail(ErrorKind::invalid, "a history of a later version");
     History history;
     for (const Json& build : json.at("builds")) history.push_back(build_of(build));
-    std::ranges::sort(history, {}, &PastBuild::build);
+    std::ranges::stable_sort(history, {}, &PastBuild::build);
     return history;
   } catch (const Json::exception& error) {
     return fail(ErrorKind::corrupt, "a history that cannot be read: {}", error.what());

@@ -5,6 +5,7 @@
 #include "build/background.h"
 #include "build/kept_caches.h"
 #include "build/pipeline.h"
+#include "build/sandbox_config.h"
 #include "buildpack/environment.h"
 #include "cache/format/key.h"
 #include "sandbox/sandbox.h"
@@ -27,11 +28,6 @@ FailureClass class_of_setting(const Error& error) {
 std::string value_of(const std::map<std::string, std::string>& variables, const std::string& name) {
   const auto found = variables.find(name);
   return found == variables.end() ? std::string() : found->second;
-}
-
-// Files below these are part of every build's view anyway.
-bool is_always_shown(const fs::path& path) {
-  return path.native().starts_with("/usr/") || path.native().starts_with("/etc/ssl/");
 }
 
 }  // namespace
@@ -109,15 +105,7 @@ Step Pipeline::open_work_dir() {
 }
 
 sandbox::Config Pipeline::sandbox_config() const {
-  sandbox::Config config;
-  config.tmp_dir = work_->tmp();
-  config.app_dir = work_->app();
-  config.stack_root = options_.stack_root;
-  config.network = options_.network;
-  config.build_uid = options_.build_uid;
-  for (const fs::path& path : buildpack::certificate_paths(buildpack::network_environment(options_.host_environment))) {
-    if (!is_always_shown(path)) config.read_only.push_back({path, path});
-  }
+  sandbox::Config config = basic_sandbox_config(*work_, options_);
   if (config_vars_.contains("SSH_KEY")) {
     config.sockets.push_back({agent_socket(work_->agent()), "/run/hearth/ssh-agent"});
   }

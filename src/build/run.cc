@@ -11,6 +11,7 @@
 #include "build/builds.h"
 #include "build/failures.h"
 #include "build/processes.h"
+#include "build/sandbox_config.h"
 #include "build/surroundings.h"
 #include "build/work_dir.h"
 #include "buildpack/environment.h"
@@ -130,22 +131,6 @@ std::string unknown_process(const RunOptions& options, const Processes& processe
   return fmt::format("there is no process type '{}'; there are: {}", wanted, known);
 }
 
-sandbox::Config sandbox_config(const RunOptions& options, const WorkDir& work) {
-  sandbox::Config config;
-  config.tmp_dir = work.tmp();
-  config.app_dir = work.app();
-  config.stack_root = options.stack_root;
-  config.network = options.network;
-  config.build_uid = options.build_uid;
-  config.published_port = options.port;
-  for (const fs::path& path : buildpack::certificate_paths(buildpack::network_environment(options.host_environment))) {
-    if (!path.native().starts_with("/usr/") && !path.native().starts_with("/etc/ssl/")) {
-      config.read_only.push_back({path, path});
-    }
-  }
-  return config;
-}
-
 buildpack::Environment environment_of(const RunOptions& options, const ConfigVars& config_vars,
                                       const sandbox::Sandbox& sandbox, const WorkDir& work) {
   buildpack::EnvironmentRequest request;
@@ -193,8 +178,9 @@ std::expected<int, Failure> run_process(const RunOptions& options, const Surroun
   if (!work) return failed_by(work.error());
   const Result<Prepared> prepared = fetch(options, surroundings, work->own(), stop);
   if (!prepared) return failed_by(prepared.error());
-  const Result<std::unique_ptr<sandbox::Sandbox>> sandbox =
-      surroundings.open_sandbox(options.sandbox, sandbox_config(options, *work));
+  sandbox::Config config = basic_sandbox_config(*work, options);
+  config.published_port = options.port;
+  const Result<std::unique_ptr<sandbox::Sandbox>> sandbox = surroundings.open_sandbox(options.sandbox, config);
   if (!sandbox) return failed(FailureClass::internal, "{}", sandbox.error().message);
   if (const std::string warning = (*sandbox)->warning(); !warning.empty()) diagnostics(warning);
   const Result<void> handed = work->hand_over((*sandbox)->owner());

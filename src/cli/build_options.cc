@@ -72,6 +72,7 @@ int run_build(BuildFlags& flags, const Session& session) {
   options.installed = flags.installed;
   options.store_url = flags.store.url;
   options.store_options = flags.store.options();
+  options.store_options.stall = options.stall_timeout;
   options.publish = flags.no_publish ? build::Publish::no : build::Publish::yes;
   if (flags.cache_from_failed) options.cache_from = cache::From::failed_first;
   options.host_environment = session.environment;

@@ -157,7 +157,9 @@ void tell_json(const CacheFlags& flags, const Report& report) {
 template <class Report>
 int with_store(const CacheFlags& flags, const Session& session, std::string_view what, const Report& unavailable,
                std::function<Report(store::ObjectStore&, const std::stop_token&)> work) {
-  Result<store::OpenStore> opened = open_store(flags.store);
+  StoreFlags how = flags.store;
+  how.stall = flags.stall_timeout;
+  Result<store::OpenStore> opened = open_store(how);
   if (!opened && opened.error().kind == ErrorKind::invalid) return refuse(opened.error(), session);
   if (!opened) {
     tell_json(flags, unavailable);

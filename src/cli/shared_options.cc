@@ -17,7 +17,8 @@ store::OpenOptions StoreFlags::options() const {
   store::OpenOptions options{.create = create ? store::Create::if_absent : store::Create::no,
                              .verification = insecure ? http::Verification::none : http::Verification::full,
                              .tier = std::nullopt,
-                             .transfers = transfers};
+                             .transfers = transfers,
+                             .stall = stall};
   if (!tier.empty()) {
     options.tier = {.directory = std::filesystem::absolute(tier),
                     .bytes = tier_size,

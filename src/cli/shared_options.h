@@ -20,6 +20,7 @@ struct StoreFlags {
   std::string tier;
   std::uint64_t tier_size = store::TierOptions().bytes;
   std::uint32_t transfers = 0;
+  std::chrono::milliseconds stall{0};  // no flag of its own: see store::OpenOptions
   store::OpenOptions options() const;
 };
 void add_store(Options& options, StoreFlags& flags);

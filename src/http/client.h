@@ -44,6 +44,10 @@ std::uint64_t length_of(const Content& content);
 // it, on a new one.
 enum class DeadConnection { send_again, fail };
 
+// When a server begins to answer a request that it has as a whole: at once, or after work that takes its time (it puts
+// many parts together, or looks through many objects).
+enum class Answering { at_once, late };
+
 struct Request {
   std::string method = "GET";
   std::string url;  // absolute and percent-encoded; sent as it is
@@ -52,6 +56,7 @@ struct Request {
   // Bytes of an answer 2xx that are taken; a longer one is invalid. Of other answers at most 1 MiB is kept.
   std::uint64_t answer_limit = std::uint64_t{16} << 20;
   DeadConnection dead_connection = DeadConnection::send_again;
+  Answering answering = Answering::at_once;
 };
 
 // A complete answer, whatever its status.
@@ -65,8 +70,11 @@ struct Answer {
 };
 
 struct Limits {
-  std::chrono::milliseconds connect{10'000};      // TCP and TLS
-  std::chrono::milliseconds no_progress{30'000};  // without a byte in either direction
+  std::chrono::milliseconds connect{10'000};  // TCP and TLS
+  // Without a byte in either direction. After the content a second more for each 16 MiB of it, up to late_answer: it
+  // has to be stored.
+  std::chrono::milliseconds no_progress{5'000};
+  std::chrono::milliseconds late_answer{30'000};  // the same where the answer comes late; not below no_progress
   std::chrono::milliseconds total{0};             // of one request; zero: any
 };
 

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t kKeptOfErrors = std::size_t{1} << 20;
 constexpr long kBuffer = 256 * 1024;
+constexpr std::uint64_t kStoredPerMillisecond = 16 * 1024;
 
 using Bytes = std::span<const std::byte>;
 
@@ -185,9 +186,20 @@ void Exchange::prepare(CURL* easy) {
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, header_list_);
 }
 
+// How long it may take until the next byte moves.
+std::chrono::milliseconds Exchange::patience() const {
+  const Limits& limits = options_.limits;
+  const std::uint64_t length = content_length();
+  if (given_ < length) return limits.no_progress;
+  const std::chrono::milliseconds storing(length / kStoredPerMillisecond);
+  const bool late = request_.answering == Answering::late;
+  const auto wanted = late ? limits.late_answer : std::min(limits.no_progress + storing, limits.late_answer);
+  return std::max(limits.no_progress, wanted);
+}
+
 std::chrono::milliseconds Exchange::time_left() const {
   const auto now = Clock::now();
-  auto left = moved_at_ + options_.limits.no_progress - now;
+  auto left = moved_at_ + patience() - now;
   if (options_.limits.total.count() > 0) left = std::min(left, began_ + options_.limits.total - now);
   return std::max(std::chrono::ceil<std::chrono::milliseconds>(left), std::chrono::milliseconds(0));
 }

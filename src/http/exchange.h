@@ -40,6 +40,7 @@ class Exchange {
   std::size_t give(std::span<std::byte> into);
   void moved(std::uint64_t bytes);
   std::uint64_t content_length() const;
+  std::chrono::milliseconds patience() const;
   void prepare_content();
 
   const Request& request_;

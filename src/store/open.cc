@@ -18,6 +18,7 @@ namespace hearth::store {
 namespace {
 
 constexpr std::string_view kSchemeEnd = "://";
+constexpr std::chrono::milliseconds kLongestStall{30'000};  // of one request
 
 using Medium = std::unique_ptr<ObjectStore>;
 using Opener = Result<Medium> (*)(std::string_view url, const OpenOptions& options,
@@ -58,9 +59,18 @@ Result<void> create(Store& store) {
   return repeat(Patience(policy, clock), {}, [&store] { return store.create_bucket({}); });
 }
 
+Result<StoreUrl> parse_url(std::string_view url, const OpenOptions& options) {
+  StoreUrl parsed = TRY(parse_store_url(url));
+  if (options.stall.count() > 0) {
+    const std::chrono::milliseconds own = std::min(options.stall / 2, kLongestStall);
+    parsed.parameters.set_default("progress-timeout", fmt::format("{}ms", std::max<std::int64_t>(own.count(), 1)));
+  }
+  return parsed;
+}
+
 Result<Medium> open_s3(std::string_view url, const OpenOptions& options, const std::shared_ptr<Meter>& meter) {
   const auto environment = util::environment();
-  StoreUrl parsed = TRY(parse_store_url(url));
+  StoreUrl parsed = TRY(parse_url(url, options));
   s3::S3Options own = TRY(s3::read_options(std::move(parsed), environment));
   own.http.verification = options.verification;
   own.http.on_moved = counting(meter);
@@ -71,7 +81,7 @@ Result<Medium> open_s3(std::string_view url, const OpenOptions& options, const s
 }
 
 Result<Medium> open_azure(std::string_view url, const OpenOptions& options, const std::shared_ptr<Meter>& meter) {
-  StoreUrl parsed = TRY(parse_store_url(url));
+  StoreUrl parsed = TRY(parse_url(url, options));
   azure::Configuration own = TRY(azure::read_options(std::move(parsed), util::environment()));
   own.options.http.verification = options.verification;
   own.options.http.on_moved = counting(meter);
@@ -82,7 +92,7 @@ Result<Medium> open_azure(std::string_view url, const OpenOptions& options, cons
 }
 
 Result<Medium> open_swift(std::string_view url, const OpenOptions& options, const std::shared_ptr<Meter>& meter) {
-  StoreUrl parsed = TRY(parse_store_url(url));
+  StoreUrl parsed = TRY(parse_url(url, options));
   swift::SwiftOptions own = TRY(swift::read_options(std::move(parsed), util::environment()));
   own.http.verification = options.verification;
   own.http.on_moved = counting(meter);
@@ -94,7 +104,7 @@ Result<Medium> open_swift(std::string_view url, const OpenOptions& options, cons
 
 Result<Medium> open_gcs(std::string_view url, const OpenOptions& options, const std::shared_ptr<Meter>& meter) {
   const auto environment = util::environment();
-  StoreUrl parsed = TRY(parse_store_url(url));
+  StoreUrl parsed = TRY(parse_url(url, options));
   gcs::GcsOptions own = TRY(gcs::read_options(std::move(parsed), environment));
   own.http.verification = options.verification;
   own.http.on_moved = counting(meter);

@@ -1,6 +1,7 @@
 // From a URL to a store: the table of schemes, and the only place where decorators are stacked.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -27,6 +28,10 @@ struct OpenOptions {
   http::Verification verification = http::Verification::full;  // of the server's certificate
   std::optional<TierOptions> tier;
   std::uint32_t transfers = 0;  // parts of one object that travel at a time; 0: what the URL says
+  // How long whoever uses the store waits for one that does nothing; 0: that is not known. A request that makes no
+  // progress is given up, and tried again, after half of that (30 s at most), unless the URL names its
+  // progress-timeout.
+  std::chrono::milliseconds stall{0};
 };
 
 // `url`: "file:///absolute/dir" (created when absent, 0700), an absolute path, or "SCHEME://bucket/prefix?…" with s3,

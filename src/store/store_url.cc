@@ -31,6 +31,10 @@ Result<Parameters> Parameters::parse(std::string_view query) {
   return parameters;
 }
 
+void Parameters::set_default(const std::string& name, std::string value) {
+  values_.try_emplace(name, std::move(value));
+}
+
 std::optional<std::string> Parameters::text(const std::string& name) {
   known_.insert(name);
   const auto found = values_.find(name);

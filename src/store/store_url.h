@@ -25,6 +25,8 @@ class Parameters {
   Result<std::optional<bool>> flag(const std::string& name);
   // As util::parse_duration.
   Result<std::optional<std::chrono::milliseconds>> duration(const std::string& name);
+  // What it counts as given with where it was not given.
+  void set_default(const std::string& name, std::string value);
   // Between the two bounds, inclusive.
   Result<std::optional<std::uint32_t>> number(const std::string& name, std::uint32_t least, std::uint32_t most);
 

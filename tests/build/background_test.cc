@@ -16,6 +16,7 @@ SaveJob sample() {
   store::OpenOptions options;
   options.verification = http::Verification::none;
   options.transfers = 8;
+  options.stall = 10s;
   options.tier = {.directory = "/var/cache/tier \xff", .bytes = 123, .written_once = {}};
   SaveJob job;
   job.store_url = "s3://bucket/prefix?region=eu";
@@ -80,6 +81,7 @@ TEST(SaveJob, ComesBackWithEveryMember) {
   EXPECT_EQ(job.past, read->past);
   EXPECT_EQ(77U, read->keep_caches);
   EXPECT_EQ(job.store_options.transfers, read->store_options.transfers);
+  EXPECT_EQ(10s, read->store_options.stall);
   EXPECT_TRUE(read->is_remembered);
 }
 

@@ -126,10 +126,8 @@ class Cell:
 
     # --- the binary
 
-    def start(self, *words, origin=None, more=None, parameters="", within=()):
+    def start(self, *words, origin=None, more=None, within=()):
         url = self.store.url(self.bucket, origin or self.store.direct)
-        if parameters:
-            url += f"{'&' if '?' in url else '?'}{parameters}"
         environment = {
             "PATH": os.environ["PATH"], "HOME": str(self.place), "HEARTH_STORE": url,
             "HEARTH_WORK": str(self.place / "work"), **DEADLINES,
@@ -180,7 +178,7 @@ class Cell:
             subprocess.run(["rm", "-rf", self.tree], check=True)
             subprocess.run(["cp", "-a", self.shop.new, self.tree], check=True)
         with self.trial.struck(self) as (origin, more, count):
-            outcome = self.hearth(*words[self.verb], origin=origin, more=more, parameters=self.trial.parameters)
+            outcome = self.hearth(*words[self.verb], origin=origin, more=more)
             if not count():
                 raise Broken(f"the fault did not happen: {outcome}")
         return outcome

@@ -21,7 +21,6 @@ class Trial:
     survives: bool = False  # the command must succeed in spite of it; otherwise it may fall short
     verbs: tuple = VERBS
     stores: tuple = EVERYWHERE
-    parameters: str = ""  # of the store's URL
     proxied: bool = True  # False: it happens to the server itself
     alone: bool = False  # it happens to the whole server, so that nothing else may use it
 
@@ -121,8 +120,7 @@ TRIALS = [
     Trial("slow", "1 KB/s in either direction", lambda cell: faults.Slow(1000)),
     Trial("silence", "connections are taken, and nothing is answered", lambda cell: faults.Silence()),
     Trial("stall", "half of each large body, then nothing", lambda cell: faults.Stalled()),
-    Trial("stall-once", "the same once, with `progress-timeout=4s`", lambda cell: faults.Stalled(1), survives=True,
-          parameters="progress-timeout=4s"),
+    Trial("stall-once", "half of a large body, then nothing, once", lambda cell: faults.Stalled(1), survives=True),
     *on_the_way("reset", "a reset in the middle of a large body", faults.WasReset),
     *on_the_way("cut", "the connection ends in the middle of a large body", faults.WasCut),
     *on_the_way("short", "200 or 206 with half of the bytes, properly framed", faults.Short, ("restore", "build")),

@@ -1,6 +1,7 @@
 #include "fuzz/seeds.h"
 
 #include <functional>
+#include <nlohmann/json.hpp>
 
 #include "cache/format/bytes.h"
 #include "cache/format/compression.h"
@@ -244,6 +245,36 @@ Seeds store_urls() {
           {"userinfo", "swift://user:secret@container/x#y"}};
 }
 
+constexpr const char* kHistory =
+    R"({"version":1,"builds":[{"build":"20260131T120000Z-00","stack":"heroku-24","arch":"amd64","outcome":"succeeded",)"
+    R"("source_version":"abc","restore":{"outcome":"hit","generation":"00000000000000aa","seconds":1.5,"waited":0.25,)"
+    R"("bytes":1000,"fetched_bytes":10},"compile":{"cache":"warm","seconds":7.125},"retry":"not-run",)"
+    R"("save":{"outcome":"saved","generation":"00000000000000bb","seconds":2,"uploaded_bytes":20}}]})";
+
+Seeds histories() {
+  return {{"empty", R"({"version":1,"builds":[]})"}, {"later", R"({"version":2})"}, {"sample", kHistory}};
+}
+
+Seeds save_jobs() {
+  nlohmann::json job = nlohmann::json::parse(
+      R"({"version":1,"store_url":"s3://bucket/a","store_options":{"insecure":true,"transfers":8,"stall":10000,)"
+      R"("tier":{"directory":"/var/cache/tier","bytes":123}},"app":"demo","build":"20260131T120000Z-00",)"
+      R"("work_root":"/srv","work_path":"/srv/apps/demo/0","request":{"app":"demo","stack":"heroku-24","arch":"amd64",)"
+      R"("threads":0,"transfers":8,"level":3,"max_bytes":9000,"exclude":"*.log","failed":false,"culprit":"",)"
+      R"("deadline":120000,"stall":10000},"has_records":true,"report":"{}","log":"x\n","secrets":["hunter2hunter2"],)"
+      R"("build_started":5,"keep_caches":77,"is_remembered":true})");
+  job["past"] = kHistory;
+  const auto bytes = nlohmann::json::to_cbor(job);
+  return {{"sample", {bytes.begin(), bytes.end()}}};
+}
+
+Seeds settings() {
+  return {{"sample",
+           "store = \"s3://builds\"\ncreate-store = true\nport = 5_001\n\n[build]\n"
+           "buildpack = ['one', \"two\"]\nenv = [\"A=\\u00e9\"]\n[environment]\nAWS_REGION = \"eu\"\n"},
+          {"refused", "[cache-save]\ncompression-level = 1.5\na.b = 1979-05-27\n[environment]\nHEARTH_X = \"y\"\n"}};
+}
+
 }  // namespace
 
 std::map<std::string, std::string> seeds(const std::string& target) {
@@ -254,6 +285,7 @@ std::map<std::string, std::string> seeds(const std::string& target) {
       {"config_vars", config_vars},
       {"gcs_answers", gcs_answers},
       {"head", heads},
+      {"history", histories},
       {"ignore", ignores},
       {"index", indexes},
       {"lists", lists},
@@ -267,6 +299,8 @@ std::map<std::string, std::string> seeds(const std::string& target) {
       {"quantities", quantities},
       {"reference", references},
       {"s3_answers", s3_answers},
+      {"save_job", save_jobs},
+      {"settings", settings},
       {"store_url", store_urls},
       {"swift_answers", swift_answers}};
   const auto maker = makers.find(target);

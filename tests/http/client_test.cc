@@ -174,6 +174,34 @@ TEST(HttpClient, AServerThatStallsIsUnavailable) {
   }
 }
 
+TEST(HttpClient, AnAnswerThatIsLateByNatureIsWaitedFor) {
+  const HttpDouble server([](const SeenRequest&) {
+    std::this_thread::sleep_for(milliseconds(600));
+    return reply(200);
+  });
+  ClientOptions options = with_limits(milliseconds(200));
+  Client client(options);
+  Request request{.method = "POST", .url = server.origin() + "/x"};
+  EXPECT_EQ(client.send(request, {}).error().kind, ErrorKind::unavailable);
+  request.answering = Answering::late;
+  EXPECT_TRUE(client.send(request, {}));
+  options.limits.late_answer = milliseconds(300);
+  Client hasty(options);
+  EXPECT_EQ(hasty.send(request, {}).error().kind, ErrorKind::unavailable);
+}
+
+TEST(HttpClient, AServerHasTimeToStoreMuchContent) {
+  const HttpDouble server([](const SeenRequest&) {
+    std::this_thread::sleep_for(milliseconds(1'500));
+    return reply(200);
+  });
+  Client client(with_limits(milliseconds(1'000)));
+  const std::vector<std::byte> content(std::size_t{32} << 20);
+  const Request request{.method = "PUT", .url = server.origin() + "/x", .headers = {}, .content = std::span(content)};
+  const auto answer = client.send(request, {});
+  EXPECT_TRUE(answer) << answer.error().message;
+}
+
 TEST(HttpClient, TheWholeRequestHasALimit) {
   const HttpDouble server([](const SeenRequest&) { return Reply{"", Then::stall}; });
   const auto answer = get(server, with_limits(milliseconds(60'000), milliseconds(100)));

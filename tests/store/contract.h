@@ -55,6 +55,8 @@ class StoreContract : public testing::TestWithParam<StoreFactory> {
   // Stores it, and fails the test if that fails.
   Version put(const std::string& name, std::string_view text, const Condition& condition = Condition::none());
   std::string get(const std::string& name, ByteRange range = {});
+  // Whether the store refuses false conditions. One that has to be asked has learnt it by then: see compare_and_swap().
+  bool swaps();
   // What the i-th put of a test has to store for a version of its own.
   static std::string content_of_its_own(int i);
 

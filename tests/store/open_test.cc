@@ -7,6 +7,9 @@
 
 #include "store/contract.h"
 #include "store/local_factory.h"
+#include "store/stall.h"
+#include "support/http_double.h"
+#include "util/text.h"
 
 namespace hearth::store {
 namespace {
@@ -93,6 +96,53 @@ TEST(Open, TakesAContainerWithoutAskingTheServer) {
     EXPECT_EQ(refused.error().kind, ErrorKind::invalid);
     EXPECT_THAT(refused.error().message, Not(HasSubstr("secret")));
   }
+}
+
+// A store at the server, whose user bears three seconds without progress.
+OpenStore open_beside(const support::HttpDouble& server, const std::string& more) {
+  const std::string url = fmt::format("s3://bucket?endpoint={}{}", util::percent_encode(server.origin()), more);
+  OpenOptions options;
+  options.stall = std::chrono::seconds(3);
+  return open(url, options).value();
+}
+
+// The first answer stops in the middle.
+support::Reply stalls_once(const support::SeenRequest& request) {
+  support::Reply answer = support::reply(200, std::string(1000, 'x'),
+                                         "ETag: \"1\"\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
+                                         "Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n");
+  if (request.connection > 1) return answer;
+  answer.bytes.resize(answer.bytes.size() - 500);
+  answer.then = support::Then::stall;
+  return answer;
+}
+
+TEST(Open, OneStalledConnectionIsReplacedBeforeTheStoreCountsAsStalled) {
+  const Variable none("AWS_CONFIG_FILE", "/nonexistent");
+  const Variable id("AWS_ACCESS_KEY_ID", "ACCESS");
+  const Variable secret("AWS_SECRET_ACCESS_KEY", "hidden");
+  const support::HttpDouble server(stalls_once);
+  OpenStore opened = open_beside(server, "");
+  Watched watched(std::move(opened.store), opened.meter);
+  const StallWatch watch(watched, std::chrono::seconds(3), {});
+  const auto object = watched.get(key("a"), {}, watch.token());
+  ASSERT_TRUE(object) << object.error().message;
+  EXPECT_EQ(object->bytes.size(), 1000U);
+  EXPECT_FALSE(watch.stalled());
+  EXPECT_EQ(opened.meter->read().retries, 1U);
+  EXPECT_EQ(server.connections(), 2);
+}
+
+TEST(Open, WhatTheUrlSaysOfARequestsOwnLimitCounts) {
+  const Variable none("AWS_CONFIG_FILE", "/nonexistent");
+  const Variable id("AWS_ACCESS_KEY_ID", "ACCESS");
+  const Variable secret("AWS_SECRET_ACCESS_KEY", "hidden");
+  const support::HttpDouble server(stalls_once);
+  OpenStore patient = open_beside(server, "&progress-timeout=1h");
+  Watched watched(std::move(patient.store), patient.meter);
+  const StallWatch watch(watched, std::chrono::milliseconds(300), {});
+  EXPECT_EQ(watched.get(key("a"), {}, watch.token()).error().kind, ErrorKind::cancelled);
+  EXPECT_TRUE(watch.stalled());
 }
 
 TEST(Open, NamesTheKnownSchemes) {

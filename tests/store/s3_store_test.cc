@@ -136,7 +136,7 @@ TEST(S3Store, ADamagedListingIsNoShorterOne) {
 
 TEST(S3Store, DeletesInBulkAndOneByOneWhereThatIsNotKnown) {
   std::vector<Key> keys;
-  for (int i = 0; i < 1001; ++i) keys.push_back(key(fmt::format("k{}", i)));
+  for (int i = 0; i < 251; ++i) keys.push_back(key(fmt::format("k{}", i)));
   {
     FakeS3 fake;
     S3Store store = fake.store();
@@ -145,7 +145,7 @@ TEST(S3Store, DeletesInBulkAndOneByOneWhereThatIsNotKnown) {
     const auto seen = fake.server().requests();
     ASSERT_EQ(seen.size(), 2U);
     EXPECT_EQ(seen[0].target, "/bucket?delete=");
-    EXPECT_THAT(seen[0].body, HasSubstr("<Object><Key>pre/k999</Key></Object>"));
+    EXPECT_THAT(seen[0].body, HasSubstr("<Object><Key>pre/k249</Key></Object>"));
     EXPECT_FALSE(seen[0].header("content-md5").empty());
   }
   FakeS3 fake;

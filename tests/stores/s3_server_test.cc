@@ -1,5 +1,5 @@
 // The contract on the S3 server that the environment names (STORES_S3_ENDPOINT, and STORES_S3_TLS_ENDPOINT if it has
-// one), and what only a real server can tell.
+// one; STORES_WITHOUT_SWAP where it has no compare-and-swap), and what only a real server can tell.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>

@@ -48,8 +48,8 @@ class Walker {
 
   Result<Listing> run(unsigned threads, const std::stop_token& stop) {
     if (::fstat(root_->get(), &root_status_) != 0) return fail_errno(errno, "looking at the cache directory");
-    Directories directories(root_);
-    TRY(list(directories, *top_));
+    Lister first(root_);
+    TRY(list(first, *top_));
     hand_out(*top_);
     if (unlisted_ > 0) {
       TRY(in_parallel(threads, stop, [this](const std::stop_token& token) { return work(token); }));
@@ -81,6 +81,14 @@ class Walker {
     }
   };
 
+  // What one thread lists with.
+  struct Lister {
+    explicit Lister(const Directories::Handle& root) : directories(root) {}
+
+    Directories directories;
+    std::vector<std::pair<std::uint64_t, std::uint16_t>> devices;  // those that it has met, and their numbers
+  };
+
   // A folder that is being put into the listing.
   struct Level {
     std::unique_ptr<Folder> folder;
@@ -92,9 +100,9 @@ class Walker {
   };
 
   Result<void> work(const std::stop_token& stop) {
-    Directories directories(root_);
+    Lister lister(root_);
     while (Folder* folder = next(stop)) {
-      if (const Result<void> listed = list(directories, *folder); !listed) skip(listed.error());
+      if (const Result<void> listed = list(lister, *folder); !listed) skip(listed.error());
       hand_out(*folder);
       const std::lock_guard guard(mutex_);
       if (--unlisted_ == 0) changed_.notify_all();
@@ -120,8 +128,8 @@ class Walker {
     if (!folder.folders.empty()) changed_.notify_all();
   }
 
-  Result<void> list(Directories& directories, Folder& folder) {
-    const Directories::Handle directory = TRY(directories.at(folder.path));
+  Result<void> list(Lister& lister, Folder& folder) {
+    const Directories::Handle directory = TRY(lister.directories.at(folder.path));
     // The root's descriptor may have been read before.
     if (::lseek(directory->get(), 0, SEEK_SET) != 0) return failed(folder);
     constexpr std::size_t kBufferBytes = 32 << 10;
@@ -133,7 +141,7 @@ class Walker {
       for (ssize_t at = 0; at < bytes;) {
         const auto* entry = reinterpret_cast<const dirent64*>(buffer.data() + at);
         const std::string_view name = entry->d_name;
-        if (name != "." && name != "..") TRY(add(*directory, folder, entry->d_name));
+        if (name != "." && name != "..") TRY(add(lister, *directory, folder, entry->d_name));
         at += entry->d_reclen;
       }
     }
@@ -148,7 +156,7 @@ class Walker {
   }
 
   // `name` ends in a NUL.
-  Result<void> add(const util::Fd& directory, Folder& folder, const char* name) {
+  Result<void> add(Lister& lister, const util::Fd& directory, Folder& folder, const char* name) {
     const Path path(folder.path, name);
     if (path.size() > kPathLimit) {
       warnings_.add(fmt::format("left out of the cache: {}… (the path is too long)", path.text().substr(0, 80)));
@@ -171,7 +179,7 @@ class Walker {
     const std::size_t text = folder.text.size();
     if (text > UINT32_MAX - 2 * PATH_MAX) return too_many();
     folder.text.append(path.name()).push_back('/');
-    Row row = row_of(status);
+    Row row = row_of(lister, status);
     row.text = static_cast<std::uint32_t>(text);
     row.path_bytes = static_cast<std::uint16_t>(path.name().size());
     if (S_ISLNK(status.st_mode)) {
@@ -204,7 +212,7 @@ class Walker {
     return bytes;
   }
 
-  Row row_of(const struct stat& status) {
+  Row row_of(Lister& lister, const struct stat& status) {
     const FileStatus known = file_status(status);
     return {.inode = known.inode,
             .size = known.size,
@@ -213,15 +221,18 @@ class Walker {
             .text = 0,
             .parent = Listing::kNoRow,
             .mode = static_cast<std::uint16_t>(known.mode),
-            .device = number_of(known.device),
+            .device = number_of(lister, known.device),
             .path_bytes = 0,
             .target_bytes = 0,
             .has_other_names = !known.is_directory() && status.st_nlink > 1};
   }
 
-  std::uint16_t number_of(std::uint64_t device) {
+  std::uint16_t number_of(Lister& lister, std::uint64_t device) {
+    for (const auto& [met, number] : lister.devices) {
+      if (met == device) return number;
+    }
     const std::lock_guard guard(devices_mutex_);
-    return listing_.number_of(device);
+    return lister.devices.emplace_back(device, listing_.number_of(device)).second;
   }
 
   static std::unexpected<Error> too_many() {

@@ -82,7 +82,8 @@ Result<void> AzureStore::create_bucket(const std::stop_token& stop) {
                                                 .blob = {},
                                                 .query = {{"restype", "container"}},
                                                 .headers = {},
-                                                .content = std::span<const std::byte>()},
+                                                .content = std::span<const std::byte>(),
+                                                .answering = http::Answering::late},
                                                stop));
   if (made.ok() || (made.status == kConflict && code_of(made) == "ContainerAlreadyExists")) return {};
   return std::unexpected(error_of(made, "creating the container " + options_.container, options_.container));
@@ -127,7 +128,8 @@ Result<void> AzureStore::list(const Prefix& prefix, const Visitor& visit, std::s
                     .query = listing(below, marker, options_.page),
                     .headers = {},
                     .content = {},
-                    .answer_limit = std::uint64_t{64} << 20};
+                    .answer_limit = std::uint64_t{64} << 20,
+                    .answering = http::Answering::late};
     const http::Answer answer = TRY(requests_.demand(call, "listing " + options_.shown, stop));
     const ListPage page = TRY(parse_list(answer.text()));
     if (!page.next.empty() && page.next == marker) return fail(ErrorKind::unavailable, "the listing does not go on");

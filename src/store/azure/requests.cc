@@ -83,7 +83,8 @@ Result<http::Request> Requests::authorized(const Call& call, const Credentials& 
                        .url = options_.endpoint.substr(0, base) + path + (query.empty() ? "" : "?" + query),
                        .headers = std::move(headers),
                        .content = call.content,
-                       .answer_limit = call.answer_limit};
+                       .answer_limit = call.answer_limit,
+                       .answering = call.answering};
 }
 
 bool Requests::put_right(const http::Answer& answer, const Credentials& credentials, std::chrono::sys_seconds sent) {

@@ -96,7 +96,8 @@ Result<Version> upload_in_blocks(Requests& requests, const AzureOptions& options
             .blob = blob,
             .query = {{"comp", "blocklist"}},
             .headers = creation_headers(options, condition),
-            .content = content_of(list, {0, document.size()})};
+            .content = content_of(list, {0, document.size()}),
+            .answering = http::Answering::late};
   const std::string md5 = TRY(md5_of(list, {0, document.size()}, stop));
   call.headers.push_back({"Content-Type", "application/xml"});
   call.headers.push_back({"Content-MD5", md5});

@@ -60,7 +60,8 @@ Result<void> GcsStore::create_bucket(const std::stop_token& stop) {
                   .path = "/storage/v1/b",
                   .query = {{"project", first_of({options_.project, "hearth"})}},
                   .headers = {{"Content-Type", "application/json; charset=UTF-8"}},
-                  .content = std::as_bytes(std::span(document))};
+                  .content = std::as_bytes(std::span(document)),
+                  .answering = http::Answering::late};
   const http::Answer made = TRY(requests_.send(call, stop));
   if (made.ok()) return {};
   const std::string operation = "creating the bucket " + options_.bucket;
@@ -145,6 +146,7 @@ Result<void> GcsStore::list(const Prefix& prefix, const Visitor& visit, std::sto
               .query = {{"maxResults", "1000"}, {"fields", fmt::format("nextPageToken,items({})", kResourceFields)}}};
     call.answer_limit = std::uint64_t{32} << 20;
     call.about = About::bucket;
+    call.answering = http::Answering::late;
     const std::string below = options_.prefix + prefix.text();
     if (!below.empty()) call.query.emplace_back("prefix", below);
     if (!token.empty()) call.query.emplace_back("pageToken", token);

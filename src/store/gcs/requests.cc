@@ -45,7 +45,8 @@ Result<http::Answer> Requests::send(const Call& call, const std::stop_token& sto
                         .url = with_query(options_.base + call.path, call.query),
                         .headers = call.headers,
                         .content = call.content,
-                        .answer_limit = call.answer_limit};
+                        .answer_limit = call.answer_limit,
+                        .answering = call.answering};
   if (options_.login == Login::none) return client_.send(request, stop);
   for (bool renewed = false;; renewed = true) {
     const Token token = TRY(tokens_.get(stop));

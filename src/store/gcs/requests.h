@@ -27,6 +27,7 @@ struct Call {
   http::Content content = {};
   std::uint64_t answer_limit = std::uint64_t{16} << 20;
   About about = About::object;
+  http::Answering answering = http::Answering::at_once;
 };
 
 // Thread-safe.

@@ -89,7 +89,8 @@ http::Request Requests::signed_request(const Call& call, const Place& place, con
                         .url = at.origin + at.path + (query.empty() ? "" : "?" + query),
                         .headers = std::move(signable.headers),
                         .content = call.content,
-                        .answer_limit = call.answer_limit};
+                        .answer_limit = call.answer_limit,
+                        .answering = call.answering};
   request.headers.push_back({"Authorization", signature});
   return request;
 }

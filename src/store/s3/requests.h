@@ -25,6 +25,7 @@ struct Call {
   http::Content content = {};
   std::string payload_hash = {};  // hexadecimal SHA-256 of the content; empty: of nothing
   std::uint64_t answer_limit = std::uint64_t{16} << 20;
+  http::Answering answering = http::Answering::at_once;
 };
 
 // Thread-safe.

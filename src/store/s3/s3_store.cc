@@ -16,7 +16,8 @@ namespace {
 
 constexpr int kNotFound = 404;
 constexpr int kRangeNotSatisfiable = 416;
-constexpr std::size_t kDeletedAtOnce = 1000;
+// Servers take 1,000; some delete one after the other before they answer.
+constexpr std::size_t kDeletedAtOnce = 250;
 
 Call with_document(std::string method, Query query, const std::string& document) {
   const auto bytes = std::as_bytes(std::span(document));
@@ -27,7 +28,8 @@ Call with_document(std::string method, Query query, const std::string& document)
           .query = std::move(query),
           .headers = {{"Content-Type", "application/xml"}, {"Content-MD5", util::to_base64(md5.finish())}},
           .content = bytes,
-          .payload_hash = util::sha256(bytes).hex()};
+          .payload_hash = util::sha256(bytes).hex(),
+          .answering = http::Answering::late};
 }
 
 // Servers without DeleteObjects.
@@ -111,7 +113,8 @@ Result<void> S3Store::list(const Prefix& prefix, const Visitor& visit, std::stop
               .headers = {},
               .content = {},
               .payload_hash = {},
-              .answer_limit = std::uint64_t{32} << 20};
+              .answer_limit = std::uint64_t{32} << 20,
+              .answering = http::Answering::late};
     const std::string below = options_.prefix + prefix.text();
     if (!below.empty()) call.query.emplace_back("prefix", below);
     if (!token.empty()) call.query.emplace_back("continuation-token", token);

@@ -29,7 +29,8 @@ Call document_call(const std::string& object, const std::string& id, const std::
           .query = {{"uploadId", id}},
           .headers = {{"Content-Type", "application/xml"}},
           .content = bytes,
-          .payload_hash = util::sha256(bytes).hex()};
+          .payload_hash = util::sha256(bytes).hex(),
+          .answering = http::Answering::late};
 }
 
 // One upload, from its begin to its end.

@@ -41,7 +41,8 @@ Result<void> remove_batch(Requests& requests, std::span<const std::string> names
                   .object = {},
                   .query = "bulk-delete",
                   .headers = {{"Content-Type", "text/plain"}, {"Accept", "application/json"}},
-                  .content = std::as_bytes(std::span(list))};
+                  .content = std::as_bytes(std::span(list)),
+                  .answering = http::Answering::late};
   const http::Answer answer = TRY(within("deleting many", requests.send(call, stop)));
   if (is_unknown_verb(answer.status)) return remove_one_by_one(requests, names, stop);
   if (!answer.ok()) return std::unexpected(error_of(answer, "deleting many"));
@@ -70,7 +71,8 @@ Result<void> for_each_named(Requests& requests, const std::string& begin,
               .query = "format=json&limit=1000",
               .headers = {{"Accept", "application/json"}},
               .content = {},
-              .answer_limit = std::uint64_t{32} << 20};
+              .answer_limit = std::uint64_t{32} << 20,
+              .answering = http::Answering::late};
     if (!begin.empty()) call.query += "&prefix=" + util::percent_encode(begin);
     if (!last.empty()) call.query += "&marker=" + util::percent_encode(last);
     const http::Answer answer = TRY(requests.demand(call, "listing", stop));

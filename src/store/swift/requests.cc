@@ -53,7 +53,8 @@ http::Request Requests::addressed(const Call& call, const Session& session) cons
                         .url = session.storage_url,
                         .headers = call.headers,
                         .content = call.content,
-                        .answer_limit = call.answer_limit};
+                        .answer_limit = call.answer_limit,
+                        .answering = call.answering};
   if (call.of == Call::Of::object) request.url += path_of(call.object);
   if (call.of == Call::Of::container) request.url += "/" + util::percent_encode(options_.container);
   if (!call.query.empty()) request.url += "?" + call.query;

@@ -30,6 +30,7 @@ struct Call {
   http::Headers headers = {};
   http::Content content = {};
   std::uint64_t answer_limit = std::uint64_t{16} << 20;
+  http::Answering answering = http::Answering::at_once;
 };
 
 // Thread-safe.

@@ -41,8 +41,11 @@ Result<void> SwiftStore::create_bucket(const std::stop_token& stop) {
   const http::Answer there = TRY(requests_.send({.method = "HEAD", .of = Call::Of::container}, stop));
   if (there.ok()) return {};
   if (there.status != kNotFound) return std::unexpected(error_of(there, "looking for the container"));
-  const http::Answer made =
-      TRY(requests_.send({.method = "PUT", .of = Call::Of::container, .content = std::span<const std::byte>()}, stop));
+  const http::Answer made = TRY(requests_.send({.method = "PUT",
+                                                .of = Call::Of::container,
+                                                .content = std::span<const std::byte>(),
+                                                .answering = http::Answering::late},
+                                               stop));
   if (made.ok()) return {};
   return std::unexpected(error_of(made, "creating the container " + options_.container));
 }

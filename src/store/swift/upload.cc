@@ -86,7 +86,8 @@ class SegmentedUpload {
               .object = name_,
               .query = "multipart-manifest=put",
               .headers = {{"Content-Type", std::string(kManifestType)}},
-              .content = std::as_bytes(std::span(document))};
+              .content = std::as_bytes(std::span(document)),
+              .answering = http::Answering::late};
     call.headers.insert(call.headers.end(), headers.begin(), headers.end());
     const RetryPolicy policy;
     const RetryClock clock = RetryClock::real();
