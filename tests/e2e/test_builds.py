@@ -90,7 +90,7 @@ class Telling(Builds):
         build = self.succeed("one")
         report = self.store / "apps/demo/builds" / build / "report.json"
         for content in (b"", b"{", b"[]", b'{"version": 1, "phases": 3, "slug": "x", "processes": [1]}', b"\xff\x00"):
-            os.chmod(report, 0o600)
+            report.chmod(0o600)
             report.write_bytes(content)
             self.assertIn(build, self.builds_command("show", "demo").log)
             self.builds_command("ls", "demo")

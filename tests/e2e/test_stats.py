@@ -141,7 +141,7 @@ class Stats(EndToEnd):
         pack = self.buildpack(compile="true")
         self.build(self.app(), packs=[pack])
         path = self.store / "apps/demo/history.json"
-        os.chmod(path, 0o600)
+        path.chmod(0o600)
         path.write_bytes(path.read_bytes()[:50])
         self.stats("demo", expect=4)
         self.build(self.app(), packs=[pack])
