@@ -7,7 +7,7 @@ import stat
 import time
 
 from caches import Caches, amount, counted, head_with, size, tree_size
-from harness import main, write_tree
+from harness import SOURCE_DIR, main, write_tree
 
 STRAY = 12_345
 
@@ -32,6 +32,13 @@ def state_of(root):
             content, count = path.read_bytes(), status.st_size
         found[str(path.relative_to(root))] = (kind, content, stat.S_IMODE(status.st_mode), status.st_mtime_ns, count)
     return found
+
+
+def names_in(answer):
+    """Of all members, at any depth."""
+    if isinstance(answer, list):
+        return set().union(*map(names_in, answer))
+    return set(answer) | names_in(list(answer.values())) if isinstance(answer, dict) else set()
 
 
 def change_of(before, after):
@@ -251,6 +258,28 @@ class Numbers(Caches):
         repaired = self.cache("verify", "demo", "--repair", self.tree)
         new = {path: count for path, count in self.data().items() if path not in data}
         self.assert_line(repaired, f"demo .*: sound now: 1 object damaged, 1 generation mended, {size(sum(new.values()))} uploaded")
+
+    # --- the docs
+
+    def test_each_name_is_in_the_docs(self):
+        docs = "".join((SOURCE_DIR / "docs" / page).read_text() for page in ("cli.md", "report.md"))
+        known = set(re.findall(r"[a-z_0-9]+", " ".join(re.findall(r"`([^`\n]+)`", docs))))
+        self.build(self.app(), packs=[self.buildpack()], app="built")
+        copy, archive = self.root / "home" / "copy", self.root / "home" / "a.tar"
+        for arguments in (["cache", "save", self.tree, "--app", "demo"], ["cache", "restore", copy, "--app", "demo"],
+                          ["cache", "ls"], ["cache", "show", "demo"], ["cache", "show", "demo", "--generation", "0"],
+                          ["cache", "du", "demo"], ["cache", "diff", "demo", "0", "0"], ["cache", "export", "demo", archive],
+                          ["cache", "import", "other", archive], ["cache", "stats", "built"], ["cache", "verify", "demo"],
+                          ["cache", "verify", "demo", "--repair", self.tree], ["cache", "pin", "demo", "0"],
+                          ["cache", "rollback", "demo", "--to", "0", "--yes"], ["cache", "gc", "demo"],
+                          ["cache", "expire", "demo", "--unused", "1h", "--yes"],
+                          ["cache", "purge", "demo", "--path", "tool", "--yes"], ["cache", "purge", "demo", "--yes"],
+                          ["builds", "ls", "built"], ["builds", "rm", "built", "--all", "--yes"], ["doctor"]):
+            outcome = self.hearth(*arguments, "--format", "json")
+            self.assertEqual(outcome.code, 0, f"{arguments}: {outcome}")
+            told = names_in(json.loads(outcome.log))
+            self.assertTrue(told, arguments)
+            self.assertEqual(told - known, set(), arguments)
 
     # --- bad input
 
