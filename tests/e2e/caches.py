@@ -1,5 +1,6 @@
 """What tests of caches share: a tree that is saved, and counts of our own."""
 
+import hashlib
 import json
 import os
 
@@ -20,6 +21,31 @@ def tree_size(root):
             seen.add(status.st_ino)
             total += status.st_size
     return entries, total
+
+
+def size(count):
+    """As texts have it: 3 B, 3.6 kB, 270 MB."""
+    units = ["B", "kB", "MB", "GB"]
+    while count >= 999.5:
+        count, units = count / 1000, units[1:]
+    return f"{count:.0f} {units[0]}" if count >= 99.95 else f"{count:.1f}".removesuffix(".0") + f" {units[0]}"
+
+
+def counted(sizes):
+    """(objects, bytes) of {path: bytes}."""
+    return len(sizes), sum(sizes.values())
+
+
+def amount(objects, count):
+    return f"{objects} object{'' if objects == 1 else 's'}, {size(count)}"
+
+
+def head_with(text, **members):
+    """HEAD with other values of these members, and with the checksum that is right then."""
+    head = json.loads(text) | members
+    del head["sha256"]
+    body = json.dumps(head, separators=(",", ":"))[:-1]
+    return f'{body},"sha256":"{hashlib.sha256(body.encode()).hexdigest()}"}}\n'
 
 
 class Caches(EndToEnd):
@@ -45,7 +71,7 @@ class Caches(EndToEnd):
 
     def cache(self, *arguments, expect=0, **options):
         outcome = self.hearth("cache", *arguments, **options)
-        self.assertEqual(outcome.code, expect, str(outcome))
+        self.assertEqual(outcome.code, expect, f"{arguments}: {outcome}")
         return outcome
 
     def told(self, *arguments, **options):
@@ -53,15 +79,29 @@ class Caches(EndToEnd):
         self.assertEqual(answer["version"], 1)
         return answer
 
+    def sizes(self, app="demo"):
+        """{path: bytes} by the store's own listing."""
+        return {path: path.stat().st_size for path in self.objects(f"apps/{app}/cache")}
+
+    def data(self, app="demo"):
+        """The same without HEAD."""
+        return {path: size for path, size in self.sizes(app).items() if not path.name.startswith("HEAD.")}
+
     def stored(self, app="demo"):
-        """(objects, bytes) by the store's own files."""
-        files = self.objects(f"apps/{app}/cache")
-        return len(files), sum(path.stat().st_size for path in files)
+        """(objects, bytes) by the store's own listing."""
+        return counted(self.sizes(app))
+
+    def head_path(self, app="demo"):
+        (path,) = [path for path in self.objects(f"apps/{app}/cache") if path.name.startswith("HEAD.")]
+        return path
+
+    def head(self, app="demo"):
+        return json.loads(self.head_path(app).read_bytes())
 
     def damage_packs(self):
         for path in self.objects("apps/demo/cache"):
             if "/pack/" in str(path):
-                os.chmod(path, 0o600)
+                path.chmod(0o600)
                 content = bytearray(path.read_bytes())
                 content[1000] ^= 1
                 path.write_bytes(content)

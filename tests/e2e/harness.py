@@ -1,7 +1,8 @@
 """What the end-to-end tests share: the binary, a world of its own for each test, and a check that nothing stays behind.
 
 A test case derives from EndToEnd. It writes inline buildpacks and apps (dicts of files), runs the binary with a clean
-environment, and gets back exit code, output and report. The helper servers are in servers.py.
+environment, and gets back exit code, output and report. The helper servers are in servers.py. The store is a directory,
+or a bucket where E2E_STORE is "bucket" (on_bucket.py).
 """
 
 import contextlib
@@ -19,12 +20,15 @@ import tempfile
 import time
 import unittest
 
+import buckets
+
 SOURCE_DIR = pathlib.Path(__file__).resolve().parent.parent.parent
 EXAMPLES = SOURCE_DIR / "examples"
 BINARY = pathlib.Path(os.environ.get("HEARTH_BINARY", SOURCE_DIR / "build" / "release" / "hearth"))
 ORDINARY_USER = 1234
 BUILD_USER = 2000
 IS_ROOT = os.geteuid() == 0
+IN_BUCKET = os.environ.get("E2E_STORE") == "bucket"
 # For anything that is waited for; nothing takes that long unless it hangs.
 PATIENCE = 60
 # What may stay in a work directory: fetched buildpacks, and slugs that were kept for inspection.
@@ -181,7 +185,9 @@ class EndToEnd(unittest.TestCase):
         self.addCleanup(self._tear_down)
         for name in ("home", "data", "cache-home", "sources", "packs"):
             (self.root / name).mkdir()
-        self.store = self.root / "data" / "hearth" / "store"
+        self.store, self.store_variables = self.root / "data" / "hearth" / "store", {}
+        if IN_BUCKET:
+            self.store, self.store_variables = buckets.new_store()
         self.work = self.root / "cache-home" / "hearth"
         self.binary = BINARY
         if self.user is not None:
@@ -226,6 +232,7 @@ class EndToEnd(unittest.TestCase):
             "HEARTH_RETRY_COLD": "never",
             # What a build restores is to come from the store.
             "HEARTH_KEEP_CACHES": "0",
+            **self.store_variables,
         }
         values.update(more)
         return {name: value for name, value in values.items() if value is not None}
@@ -320,7 +327,7 @@ class EndToEnd(unittest.TestCase):
     # --- the store
 
     def objects(self, below=""):
-        """The files of the store below a folder, sorted."""
+        """The files, or objects, of the store below a folder, sorted."""
         root = self.store / below
         return sorted(path for path in root.rglob("*") if path.is_file()) if root.is_dir() else []
 

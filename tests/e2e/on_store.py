@@ -117,6 +117,9 @@ class Everywhere:
         self.assertNotEqual(saved.code, 0)
         self.assertIn(f"{message}; create it, or let --create-store do so", saved.errors)
         self.assertEqual(saved.errors.count(message), 1, saved.errors)
+        doctor = self.hearth("doctor")
+        self.assertEqual(doctor.code, 5, str(doctor))
+        self.assertIn(message, doctor.log)
         self.assertNotEqual(self.save().code, 0)  # and was not made on the way
 
     def test_a_wrong_secret_is_a_cold_build_that_says_so(self):

@@ -5,6 +5,7 @@ import os
 import pty
 import threading
 
+from caches import amount, size
 from harness import EndToEnd, main
 
 
@@ -59,7 +60,7 @@ class Telling(Builds):
         text = self.builds_command("ls", "demo").log
         lines = text.splitlines()
         self.assertEqual([line.split()[0] for line in lines[:-1]], ["BUILD", last, failed, first])
-        self.assertIn("3 builds, ", lines[-1])
+        self.assertIn(f"3 builds, {size(sum(self.on_disk(build)[1] for build in self.names()))}; ", lines[-1])
         self.assertIn(f"hearth run demo takes {last}", lines[-1])
 
     def test_ls_of_a_build_at_work(self):
@@ -90,7 +91,7 @@ class Telling(Builds):
         build = self.succeed("one")
         report = self.store / "apps/demo/builds" / build / "report.json"
         for content in (b"", b"{", b"[]", b'{"version": 1, "phases": 3, "slug": "x", "processes": [1]}', b"\xff\x00"):
-            os.chmod(report, 0o600)
+            report.chmod(0o600)
             report.write_bytes(content)
             self.assertIn(build, self.builds_command("show", "demo").log)
             self.builds_command("ls", "demo")
@@ -128,14 +129,17 @@ class Removing(Builds):
     def test_rm_removes_what_it_says(self):
         first, second, third = (self.succeed(text) for text in ("one", "two", "three"))
         self.succeed("other", app="other")
-        objects, size = self.on_disk(first)
+        objects, count = self.on_disk(first)
         outcome = self.builds_command("rm", "demo", first, "--yes", "--format", "json")
         self.assertIn(first, outcome.errors)
         self.assertEqual(json.loads(outcome.stdout),
-                         {"version": 1, "app": "demo", "removed": [first], "objects": objects, "bytes": size})
+                         {"version": 1, "app": "demo", "removed": [first], "objects": objects, "bytes": count})
         self.assertEqual(self.names(), [second, third])
         self.assertEqual(len(self.builds("other")), 1)
-        self.assertIn("the newest that succeeded", self.builds_command("rm", "demo", third, "--yes").errors)
+        objects, count = self.on_disk(third)
+        removed = self.builds_command("rm", "demo", third, "--yes")
+        self.assertIn(f"{third}, {size(count)}, the newest that succeeded", removed.errors)
+        self.assertIn(f"removed 1 build of demo: {amount(objects, count)}", removed.log)
         self.assertEqual(self.hearth("run", "demo").said("state"), "two")
         self.assertIn("removed 1 build of demo", self.builds_command("rm", "demo", "--all", "--yes").log)
         self.assertEqual(self.names(), [])

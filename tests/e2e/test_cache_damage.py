@@ -124,6 +124,9 @@ class Failing(EndToEnd):
         self.assertEqual(outcome.said("state"), "cold")
         self.assertIn(outcome.save["outcome"], ("late", "failed"), str(outcome))
         self.assertEqual(self.build(self.app(), packs=[pack]).said("state"), "warm")
+        for flag in ("--restore-deadline", "--save-deadline"):
+            for value in ("soon", "-1s", "1x"):
+                self.assertIn(value, self.build(self.app(), flag, value, packs=[pack], expect=2).errors)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 import os
 import pty
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -14,7 +13,8 @@ from harness import main, write_tree
 
 class CacheLs(Caches):
     def test_nothing(self):
-        shutil.rmtree(self.store)
+        for path in self.objects():
+            path.unlink()
         outcome = self.cache("ls")
         self.assertEqual(outcome.log, "")
         self.assertIn("there is no cache", outcome.errors)
@@ -56,7 +56,7 @@ class CacheLs(Caches):
     def test_a_damaged_head_is_told_beside_the_others(self):
         self.save("other")
         (head,) = [path for path in self.objects("apps/demo") if path.name.startswith("HEAD.")]
-        os.chmod(head, 0o600)
+        head.chmod(0o600)
         head.write_bytes(head.read_bytes().replace(b"serial", b"cereal"))
         outcome = self.cache("ls", expect=5)
         self.assertIn("other", outcome.log)

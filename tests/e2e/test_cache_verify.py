@@ -28,7 +28,7 @@ class CacheVerify(EndToEnd):
 
     def damage(self, path):
         """In the last of its blocks, before its trailer."""
-        os.chmod(path, 0o600)
+        path.chmod(0o600)
         content = bytearray(path.read_bytes())
         content[-5000] ^= 1
         path.write_bytes(content)

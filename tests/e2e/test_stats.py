@@ -5,6 +5,7 @@ import os
 import pty
 import statistics
 
+from caches import size
 from harness import PATIENCE, EndToEnd, main
 
 # Half a second of work that the cache saves.
@@ -53,6 +54,8 @@ class Stats(EndToEnd):
         restored = [phase["seconds"] for report in reports for phase in report["phases"]
                     if phase["name"] == "restore" and report["cache"]["restore"]["outcome"] == "hit"]
         self.assertAlmostEqual(cache["restore_seconds"], statistics.median(restored), delta=0.002)
+        waited = [build["restore"]["waited"] for build in self.history() if build["restore"]["outcome"] == "hit"]
+        self.assertAlmostEqual(cache["waited_seconds"], statistics.median(waited), delta=0.002)
         saved = [phase["seconds"] for report in reports for phase in report["phases"] if phase["name"] == "save"]
         self.assertAlmostEqual(cache["save_seconds"], statistics.median(saved), delta=0.002)
         compiled = [outcome.phase("compile")["seconds"] for outcome in outcomes]
@@ -79,11 +82,13 @@ class Stats(EndToEnd):
             self.assertAlmostEqual(one["seconds"], expected, delta=0.002)
 
     def test_for_people(self):
-        self.make_builds()
+        reports = [outcome.report["cache"] for outcome in self.make_builds()]
+        fetched, uploaded = (sum(report[part].get(count, 0) for report in reports)
+                             for part, count in (("restore", "fetched_bytes"), ("save", "uploaded_bytes")))
         outcome = self.stats("demo")
         self.assertEqual(outcome.errors, "")
         for line in ("demo (heroku-24, ", "  builds    5, of which 4 succeeded", "  hit rate  75 % (3 of 4 restores)",
-                     " fetched in sum", " uploaded in sum", " warm, ", " a build, ", " in sum over 2 builds"):
+                     f"; {size(fetched)} fetched in sum", f"; {size(uploaded)} uploaded in sum", " warm, ", " a build, ", " in sum over 2 builds"):
             self.assertIn(line, outcome.log)
         self.assertNotIn("until compiled", outcome.log)
         self.assertIn("█", self.on_a_terminal("cache", "stats", "demo"))
@@ -141,7 +146,7 @@ class Stats(EndToEnd):
         pack = self.buildpack(compile="true")
         self.build(self.app(), packs=[pack])
         path = self.store / "apps/demo/history.json"
-        os.chmod(path, 0o600)
+        path.chmod(0o600)
         path.write_bytes(path.read_bytes()[:50])
         self.stats("demo", expect=4)
         self.build(self.app(), packs=[pack])
@@ -181,6 +186,18 @@ class Auto(EndToEnd):
         tried = self.auto(pack)
         self.assertEqual((tried.restore["outcome"], tried.said("found")), ("hit", "yes"))
         self.assertIn("The cache is tried again", tried.log)
+        self.assertEqual(self.auto(pack).restore["outcome"], "skipped")
+
+    def test_it_goes_by_what_the_store_remembers(self):
+        pack = self.buildpack(compile='touch "$2/made"')
+        for _ in range(4):
+            self.build(self.app(), packs=[pack])
+        path = self.store / "apps/demo/history.json"
+        history = json.loads(path.read_bytes())
+        for build in history["builds"]:
+            build["compile"]["seconds"] = 5 if build["compile"]["cache"] == "warm" else 1
+        path.chmod(0o600)
+        path.write_bytes(json.dumps(history).encode())
         self.assertEqual(self.auto(pack).restore["outcome"], "skipped")
 
     def test_one_good_trial_is_enough(self):

@@ -6,42 +6,16 @@ here does so by a client of our own, so that nothing depends on what hearth says
 
 import base64
 import datetime
-import hashlib
 import hmac
 import json
 import os
 import pathlib
 import subprocess
-import urllib.error
 import urllib.parse
-import urllib.request
-import xml.etree.ElementTree
+
+from clients import S3, fetch, quoted, texts
 
 PREFIX = "pre"
-
-
-def quoted(text, safe=""):
-    return urllib.parse.quote(text, safe=safe)
-
-
-def fetch(method, url, fields=None, content=None, expected=(200, 201, 202, 204)):
-    """(fields, body) of an answer that is expected."""
-    request = urllib.request.Request(url, data=content, headers=fields or {}, method=method)
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(request, timeout=60) as answer:
-            status, found, body = answer.status, answer.headers, answer.read()
-    except urllib.error.HTTPError as problem:
-        status, found, body = problem.code, problem.headers, problem.read()
-    if status not in expected:
-        raise RuntimeError(f"{method} {url.split('?')[0]}: {status} {body[:300]!r}")
-    return found, body
-
-
-def texts(document, name):
-    """Of all elements of this name, whatever their namespace."""
-    root = xml.etree.ElementTree.fromstring(document)
-    return [element.text or "" for element in root.iter() if element.tag.rsplit("}", 1)[-1] == name]
 
 
 class Store:
@@ -141,41 +115,21 @@ class Ceph(Store):
 
     # --- by our own client
 
-    def ask(self, method, path, query="", expected=(200, 204)):
-        """Signature Version 4, with an empty content; the query is sorted and encoded."""
-        now = datetime.datetime.now(datetime.timezone.utc)
-        stamp, day = now.strftime("%Y%m%dT%H%M%SZ"), now.strftime("%Y%m%d")
-        host, nothing = f"{self.upstream[0]}:{self.upstream[1]}", hashlib.sha256(b"").hexdigest()
-        names = "host;x-amz-content-sha256;x-amz-date"
-        request = f"{method}\n{path}\n{query}\nhost:{host}\nx-amz-content-sha256:{nothing}\nx-amz-date:{stamp}\n\n" \
-                  f"{names}\n{nothing}"
-        scope = f"{day}/us-east-1/s3/aws4_request"
-        text = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
-        key = f"AWS4{self.secret}".encode()
-        for part in [*scope.split("/"), text]:
-            key = hmac.digest(key, part.encode(), "sha256")
-        fields = {"x-amz-date": stamp, "x-amz-content-sha256": nothing, "Authorization":
-                  f"AWS4-HMAC-SHA256 Credential={self.access}/{scope}, SignedHeaders={names}, Signature={key.hex()}"}
-        return fetch(method, f"{self.direct}{path}" + (f"?{query}" if query else ""), fields, expected=expected)
+    @property
+    def client(self):
+        return S3(self.direct, self.access, self.secret)
 
     def names(self, bucket):
-        found, marker = {}, ""
-        while True:
-            _, body = self.ask("GET", f"/{bucket}", f"marker={quoted(marker)}&max-keys=1000")
-            keys = texts(body, "Key")
-            found.update(zip(keys, map(int, texts(body, "Size"))))
-            if texts(body, "IsTruncated") != ["true"]:
-                return found
-            marker = keys[-1]
+        return self.client.names(bucket)
 
     def read(self, bucket, key):
-        return self.ask("GET", f"/{bucket}/{quoted(key, '/')}")[1]
+        return self.client.read(bucket, key)
 
     def remove(self, bucket, key):
-        self.ask("DELETE", f"/{bucket}/{quoted(key, '/')}")
+        self.client.remove(bucket, key)
 
     def remove_empty(self, bucket):
-        self.ask("DELETE", f"/{bucket}")
+        self.client.remove_empty(bucket)
 
 
 class Swift(Store):
