@@ -88,7 +88,8 @@ class Stats(EndToEnd):
         outcome = self.stats("demo")
         self.assertEqual(outcome.errors, "")
         for line in ("demo (heroku-24, ", "  builds    5, of which 4 succeeded", "  hit rate  75 % (3 of 4 restores)",
-                     f"; {size(fetched)} fetched in sum", f"; {size(uploaded)} uploaded in sum", " warm, ", " a build, ", " in sum over 2 builds"):
+                     f"; {size(fetched)} fetched in sum", f"; {size(uploaded)} uploaded in sum", " warm, ", " a build, ",
+                     " in sum over 2 builds"):
             self.assertIn(line, outcome.log)
         self.assertNotIn("until compiled", outcome.log)
         self.assertIn("█", self.on_a_terminal("cache", "stats", "demo"))
