@@ -11,6 +11,7 @@
 #include "build/work_dir.h"
 #include "sandbox/process.h"
 #include "store/check.h"
+#include "util/plural.h"
 #include "util/stop.h"
 #include "util/text.h"
 
@@ -234,7 +235,8 @@ class Doctor {
       }
     }
     if (checked.left_behind > 0) {
-      add("store", Health::worry, fmt::format("{} objects of this check could not be deleted", checked.left_behind),
+      add("store", Health::worry,
+          fmt::format("{} of this check could not be deleted", util::plural(checked.left_behind, "object")),
           "allow deletion; remove what begins with hearth-check-");
     }
   }

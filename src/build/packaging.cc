@@ -7,6 +7,7 @@
 
 #include "slug/slug.h"
 #include "util/file.h"
+#include "util/plural.h"
 #include "util/text.h"
 
 namespace hearth::build {
@@ -42,7 +43,7 @@ Result<void> copy(const util::Fd& from, int to) {
 Step apply_ignore_file(const fs::path& app_dir, const std::string& name, Log& log) {
   const Result<std::uint64_t> removed = slug::apply_ignore_file(app_dir, name);
   if (!removed) return failed(FailureClass::app, removed.error());
-  if (*removed > 0) log.line(fmt::format("{} left out {} entries", name, *removed));
+  if (*removed > 0) log.line(fmt::format("{} left out {}", name, util::plural(*removed, "entry")));
   return {};
 }
 

@@ -13,6 +13,7 @@
 #include "cache/format/key.h"
 #include "util/file.h"
 #include "util/machine.h"
+#include "util/plural.h"
 #include "util/text.h"
 
 namespace hearth::build {
@@ -195,9 +196,9 @@ Step Pipeline::use_restored(const cache::RestoreReport& restored) {
   if (warm && ::rename(from.c_str(), work_->cache().c_str()) == 0) {
     warm_ = true;
     const char* what = restored.outcome == hit ? "Restored" : "Restored an older cache";
-    log_.line(fmt::format("{}{}: {} entries, {}{}", restored.of_failed ? "Restored what a failed build left" : what,
+    log_.line(fmt::format("{}{}: {}, {}{}", restored.of_failed ? "Restored what a failed build left" : what,
                           restored.seed.empty() ? "" : fmt::format(" from {}", util::shown(restored.seed)),
-                          restored.entries, util::human_size(restored.bytes),
+                          util::plural(restored.entries, "entry"), util::human_size(restored.bytes),
                           restored.generation.empty() ? "" : ", generation " + restored.generation));
     return {};
   }

@@ -9,6 +9,7 @@
 #include "build/packaging.h"
 #include "build/pipeline.h"
 #include "util/file.h"
+#include "util/plural.h"
 #include "util/text.h"
 
 namespace hearth::build {
@@ -94,7 +95,7 @@ void Pipeline::end_removal() {
   if (!ended || !*removed_) {
     log_.note(fmt::format("older builds were not removed: {}", ended ? removed_->error().message : "it took too long"));
   } else if (!(*removed_)->builds.empty()) {
-    log_.note(fmt::format("removed {} older builds (--keep-builds {}), {}", (*removed_)->builds.size(),
+    log_.note(fmt::format("removed {} (--keep-builds {}), {}", util::plural((*removed_)->builds.size(), "older build"),
                           options_.keep_builds, util::human_size((*removed_)->bytes)));
   }
   removal_.reset();
@@ -186,7 +187,8 @@ void Pipeline::await_deletion() {
     log_.warning(fmt::format("The stored cache could not be deleted: {}", deleted.error().message));
   } else {
     report_.cache.deleted_objects = deleted->deleted;
-    if (deleted->deleted > 0) log_.line(fmt::format("Deleted the stored cache: {} objects", deleted->deleted));
+    if (deleted->deleted > 0)
+      log_.line(fmt::format("Deleted the stored cache: {}", util::plural(deleted->deleted, "object")));
   }
 }
 
@@ -195,9 +197,9 @@ void Pipeline::finish() {
   end_removal();
   if (report_.failure) tell_failure();
   name_failed_build();
-  log_.note(fmt::format("restore: {}, generation {}, {} entries, {} bytes, {} fetched", report_.restore.outcome,
-                        report_.restore.generation, report_.restore.entries, report_.restore.bytes,
-                        report_.restore.fetched_bytes));
+  log_.note(fmt::format("restore: {}, generation {}, {}, {} bytes, {} fetched", report_.restore.outcome,
+                        report_.restore.generation, util::plural(report_.restore.entries, "entry"),
+                        report_.restore.bytes, report_.restore.fetched_bytes));
   log_.note(note_of(report_.save));
   log_.note(fmt::format("{} {}: {} after {}", noun(), report_.build, report_.failure ? "failed" : "succeeded",
                         util::human_duration(Clock::now() - started_)));

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "build/kept_caches.h"
+#include "util/plural.h"
 #include "util/text.h"
 
 namespace hearth::build {
@@ -11,9 +12,9 @@ namespace hearth::build {
 namespace {
 
 std::string description(const CacheSaveReport& save) {
-  return fmt::format("{} entries, {}; {} added, {} changed, {} removed; {} uploaded in {} objects", save.entries,
+  return fmt::format("{}, {}; {} added, {} changed, {} removed; {} uploaded in {}", util::plural(save.entries, "entry"),
                      util::human_size(save.bytes), save.added, save.changed, save.removed,
-                     util::human_size(save.uploaded_bytes), save.uploaded_objects) +
+                     util::human_size(save.uploaded_bytes), util::plural(save.uploaded_objects, "object")) +
          (save.left_out == 0 ? "" : fmt::format("; {} left out", save.left_out));
 }
 

@@ -47,10 +47,6 @@ bool is_meant(const CacheTarget& target, const cache::Name& name) {
   return (target.stack.empty() || name.stack == target.stack) && (target.arch.empty() || name.arch == target.arch);
 }
 
-std::string plural(std::uint64_t count, std::string_view noun) {
-  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
-}
-
 std::string amount(const cache::Stored& stored) {
   return fmt::format("{}, {}", plural(stored.objects, "object"), util::human_size(stored.bytes));
 }

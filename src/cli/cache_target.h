@@ -16,6 +16,7 @@
 #include "cli/shared_options.h"
 #include "store/open.h"
 #include "util/error.h"
+#include "util/plural.h"
 
 namespace hearth::cli {
 
@@ -24,8 +25,7 @@ nlohmann::json answer_about(const cache::Name& name);
 // "blog (heroku-24, amd64)".
 std::string title(const cache::Name& name);
 
-// "1 object", "2 objects".
-std::string plural(std::uint64_t count, std::string_view noun);
+using util::plural;
 // "2 objects, 3.5 MB".
 std::string amount(const cache::Stored& stored);
 

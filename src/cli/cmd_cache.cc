@@ -96,9 +96,10 @@ int conclude(const CacheFlags& flags, const cache::RestoreReport& report, const 
   switch (report.outcome) {
     case cache::RestoreOutcome::hit:
     case cache::RestoreOutcome::fallback:
-      tell(flags, fmt::format("restored generation {}{}: {} entries, {}, {} fetched", report.generation,
+      tell(flags, fmt::format("restored generation {}{}: {}, {}, {} fetched", report.generation,
                               report.seed.empty() ? "" : fmt::format(" of {}", util::shown(report.seed)),
-                              report.entries, util::human_size(report.bytes), util::human_size(report.fetched_bytes)));
+                              plural(report.entries, "entry"), util::human_size(report.bytes),
+                              util::human_size(report.fetched_bytes)));
       return static_cast<int>(ExitCode::success);
     case cache::RestoreOutcome::miss:
       return fall_short(flags, static_cast<int>(ExitCode::source), fmt::format("{} has no cache yet", flags.title()));
@@ -123,13 +124,13 @@ int conclude(const CacheFlags& flags, const cache::SaveReport& report, const bui
   }
   switch (report.outcome) {
     case cache::SaveOutcome::saved:
-      tell(flags, fmt::format("saved generation {}: {} entries, {}; {} added, {} changed, {} removed, {} uploaded{}",
-                              report.generation, report.entries, util::human_size(report.bytes), report.added,
-                              report.changed, report.removed, util::human_size(report.uploaded_bytes),
+      tell(flags, fmt::format("saved generation {}: {}, {}; {} added, {} changed, {} removed, {} uploaded{}",
+                              report.generation, plural(report.entries, "entry"), util::human_size(report.bytes),
+                              report.added, report.changed, report.removed, util::human_size(report.uploaded_bytes),
                               report.left_out == 0 ? "" : fmt::format("; {} left out", report.left_out)));
       return static_cast<int>(ExitCode::success);
     case cache::SaveOutcome::unchanged:
-      tell(flags, fmt::format("unchanged since generation {}: {} entries", report.generation, report.entries));
+      tell(flags, fmt::format("unchanged since generation {}: {}", report.generation, plural(report.entries, "entry")));
       return static_cast<int>(ExitCode::success);
     case cache::SaveOutcome::superseded:
       return fall_short(flags, static_cast<int>(ExitCode::store),

@@ -74,8 +74,8 @@ int run_export(const ExportFlags& flags, const Session& session) {
   if (!exported) return refuse_of_store(exported.error(), session);
   const cache::TreeSize size = cache::size_of(opened->manifest);
   const std::string told =
-      fmt::format("exported generation {}: {} entries, {}, as {} of archive", opened->generation.id, size.entries,
-                  util::human_size(size.bytes), util::human_size(exported->bytes));
+      fmt::format("exported generation {}: {}, {}, as {} of archive", opened->generation.id,
+                  plural(size.entries, "entry"), util::human_size(size.bytes), util::human_size(exported->bytes));
   if (flags.file == "-") {
     complain(told);
   } else if (flags.format == Format::text) {
@@ -106,8 +106,9 @@ int conclude(const ImportFlags& flags, const cache::Name& name, const build::Imp
     answer["uploaded_objects"] = report.uploaded_objects;
     say_json(answer);
   } else if (report.outcome == cache::SaveOutcome::saved) {
-    say(fmt::format("imported as generation {} of {}: {} entries, {}; {} uploaded", report.generation, title(name),
-                    report.entries, util::human_size(report.bytes), util::human_size(report.uploaded_bytes)));
+    say(fmt::format("imported as generation {} of {}: {}, {}; {} uploaded", report.generation, title(name),
+                    plural(report.entries, "entry"), util::human_size(report.bytes),
+                    util::human_size(report.uploaded_bytes)));
   } else if (saved) {
     say(fmt::format("{} holds just that already, as generation {}", title(name), report.generation));
   }

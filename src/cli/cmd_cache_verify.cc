@@ -135,8 +135,10 @@ void define_cache_verify(CLI::App& cache, Invocation& invocation) {
   auto options = std::make_shared<Options>(*command, invocation.environment);
   add_cache_target(*command, *options, *flags, Apps::one_or_all);
   options->number("--threads", flags->threads, "Objects that are read at the same time (0: one per core)");
-  options->path("--repair", flags->repair, "Mend what is damaged, with content of this directory");
-  run_on_caches(*command, invocation, flags, options, run_cache_verify, [](const VerifyFlags& filled) {
+  const CLI::Option* repair =
+      options->path("--repair", flags->repair, "Mend what is damaged, with content of this directory");
+  run_on_caches(*command, invocation, flags, options, run_cache_verify, [repair](const VerifyFlags& filled) {
+    if (repair->count() > 0 && filled.repair.empty()) throw UsageError("cache verify --repair needs a directory");
     if (filled.all && !filled.repair.empty()) throw UsageError("cache verify --repair mends the cache of one APP");
   });
 }

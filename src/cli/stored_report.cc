@@ -6,6 +6,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "util/plural.h"
 #include "util/text.h"
 
 namespace hearth::cli {
@@ -101,7 +102,8 @@ void add_cache(std::vector<std::string>& lines, const Json& report) {
   const auto told = [&](const std::string& part, const char* moved, const char* how) {
     const std::string outcome = text_at(report, ("/cache/" + part + "/outcome").c_str());
     if (outcome.empty()) return std::string();
-    return fmt::format("{}: {} entries, {}, {} {}", outcome, number_at(report, ("/cache/" + part + "/entries").c_str()),
+    return fmt::format("{}: {}, {}, {} {}", outcome,
+                       util::plural(number_at(report, ("/cache/" + part + "/entries").c_str()), "entry"),
                        util::human_size(number_at(report, ("/cache/" + part + "/bytes").c_str())),
                        util::human_size(number_at(report, ("/cache/" + part + "/" + moved).c_str())), how);
   };
@@ -170,7 +172,7 @@ std::vector<std::string> full_text(const build::StoredBuild& build, const build:
   add_slug(lines, report);
   add_cache(lines, report);
   add_phases(lines, report);
-  add(lines, "stored", fmt::format("{} in {} objects", util::human_size(build.bytes), build.objects));
+  add(lines, "stored", fmt::format("{} in {}", util::human_size(build.bytes), util::plural(build.objects, "object")));
   for (const auto& [file, info] : files) {
     lines.push_back(fmt::format("  {:<12} {:>8}  {}", util::shown(file), util::human_size(info.size),
                                 util::utc_timestamp(info.modified)));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <functional>
 #include <latch>
 #include <thread>
@@ -97,7 +98,10 @@ class Checker {
   Key key(const std::string& name) const { return Key::parse(folder_ + '/' + name).value(); }
 
   Result<Version> put(const std::string& name, const Bytes& bytes, const Condition& condition = Condition::none()) {
-    return store_.put(key(name), std::span(bytes), condition, stop_);
+    Result<Version> put = store_.put(key(name), std::span(bytes), condition, stop_);
+    const bool refused = !put && put.error().kind != ErrorKind::unavailable && put.error().kind != ErrorKind::cancelled;
+    if (!refused) may_be_there_ = true;
+    return put;
   }
 
   static Result<void> written(Result<Version> put) {
@@ -283,7 +287,7 @@ class Checker {
     };
     const Prefix own = Prefix::parse(folder_ + '/').value();
     const bool emptied = store_.list(own, collect, deadline.token()) && store_.remove_each(keys, deadline.token());
-    if (!emptied) report_.left_behind = std::max<std::size_t>(keys.size(), 1);
+    if (!emptied && may_be_there_) report_.left_behind = std::max<std::size_t>(keys.size(), 1);
   }
 
   ObjectStore& store_;
@@ -292,6 +296,7 @@ class Checker {
   const std::string folder_;
   const Bytes small_ = noise(4096, 42);
   bool failed_ = false;
+  std::atomic<bool> may_be_there_ = false;  // something that was written
   CheckReport report_;
 };
 

@@ -60,7 +60,7 @@ TEST_F(BackgroundTest, ASaveIsHandedOverAndFinished) {
   EXPECT_GT(json["store"]["requests"]["put"], report.store.put);
   const std::string log = stored(report.build, "log.txt");
   EXPECT_THAT(log, HasSubstr("Demo app detected"));
-  EXPECT_THAT(log, HasSubstr("Saved 1 entries"));
+  EXPECT_THAT(log, HasSubstr("Saved 1 entry"));
   ASSERT_THAT(history(), SizeIs(1));
   EXPECT_EQ("saved", history().front().save);
   EXPECT_EQ(head().generations.front().id, history().front().saved_generation);

@@ -322,7 +322,7 @@ TEST_F(PipelineTest, ANewAppStartsFromASeed) {
   EXPECT_EQ("hit", first.restore.outcome);
   EXPECT_EQ("demo", first.restore.seed);
   EXPECT_EQ("saved", first.save.outcome);
-  EXPECT_THAT(log_, HasSubstr("Restored from demo: 1 entries"));
+  EXPECT_THAT(log_, HasSubstr("Restored from demo: 1 entry"));
   EXPECT_EQ(before, cache_objects());
   const Report second = build(expect_cache);
   EXPECT_EQ("", second.restore.seed);

@@ -193,7 +193,7 @@ class Keeping(Builds):
         names = [self.succeed(str(count), "--keep-builds", "3") for count in range(5)]
         self.assertEqual(self.names(), names[-3:])
         log = (self.store / "apps/demo/builds" / names[-1] / "log.txt").read_text()
-        self.assertIn("removed 1 older builds (--keep-builds 3)", log)
+        self.assertIn("removed 1 older build (--keep-builds 3)", log)
 
     def test_ten_are_kept_by_default_and_all_with_0(self):
         for count in range(11):

@@ -33,6 +33,9 @@ class CacheVerify(EndToEnd):
         content[-5000] ^= 1
         path.write_bytes(content)
 
+    def test_a_repair_needs_a_directory(self):
+        self.assertIn("cache verify --repair needs a directory", self.verify("demo", "--repair", "", expect=2).errors)
+
     def test_a_sound_cache(self):
         stored = self.objects("apps/demo/cache")
         outcome = self.verify("demo")
@@ -57,6 +60,14 @@ class CacheVerify(EndToEnd):
     def test_a_missing_object(self):
         self.pack().unlink()
         self.assertIn("3 files affected", self.verify("demo", expect=1).log)
+        # HEAD says so from then on, and no generation is left that could be restored.
+        self.assertEqual(self.hearth("cache", "gc", "demo").code, 0)
+        outcome = self.verify("demo", expect=1)
+        self.assertIn("DAMAGED: 1 of 2 objects", outcome.log)
+        self.assertIn("nothing of it can be restored", outcome.log)
+        # A save mends it, and what is past counts no more.
+        self.save()
+        self.assertIn("sound: 1 generation, ", self.verify("demo").log)
 
     def test_after_the_next_save_it_is_sound_again(self):
         self.damage(self.pack())

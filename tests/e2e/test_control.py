@@ -214,7 +214,7 @@ class Seeds(EndToEnd):
         seeds = ("--cache-from", "nobody", "--cache-from", "parent")
         first = self.build(self.app(), *seeds, packs=[pack], app="review")
         self.assertEqual((first.restore["outcome"], first.restore["seed"], first.said("found")), ("hit", "parent", "parent"))
-        self.assertIn("       Restored from parent: 1 entries", first.log)
+        self.assertIn("       Restored from parent: 1 entry", first.log)
         self.assertEqual(first.save["outcome"], "saved")
         after = {path: content for path, content in self.stored("parent").items() if "/cache/" in str(path)}
         self.assertEqual(after, before)

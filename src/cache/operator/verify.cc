@@ -25,7 +25,8 @@ class Verifier {
   VerifyReport run() {
     const Result<void> looked = look();
     if (looked) {
-      report_.outcome = damaged_.empty() ? VerifyOutcome::sound : VerifyOutcome::damaged;
+      report_.outcome =
+          damaged_.empty() && report_.damaged_generations.empty() ? VerifyOutcome::sound : VerifyOutcome::damaged;
       if (absent_) report_.outcome = VerifyOutcome::absent;
       for (const auto& [object, problem] : damaged_) report_.damaged_objects.push_back({object, problem});
     } else {
@@ -47,6 +48,7 @@ class Verifier {
     head_ = read.seen.head;
     std::vector<Generation> all = head_.generations;
     all.insert(all.end(), head_.aside.begin(), head_.aside.end());
+    tell_hopeless();
     std::erase_if(all, [this](const Generation& generation) { return names_bad(head_, generation); });
     PackSearch search(store_, layout_, head_.epoch, threads_, stop_, progress_);
     const Result<void> looked = look_at(all, search);
@@ -55,6 +57,19 @@ class Verifier {
     damaged_.insert(search.damaged().begin(), search.damaged().end());
     report_.objects += search.packs() + manifests_.size();
     return damaged_.empty() ? Result<void>() : forget_what_is_gone();
+  }
+
+  // Bad generations beside a good one are past; without one, nothing can be restored.
+  void tell_hopeless() {
+    const auto is_hopeless = [this](const Generation& generation) { return names_bad(head_, generation); };
+    if (!std::ranges::all_of(head_.generations, is_hopeless)) return;
+    for (const Generation& generation : head_.generations) {
+      report_.damaged_generations.push_back({generation.id, true, {}});
+      for (const ObjectName& object : objects_of(head_, generation)) {
+        if (!is_bad(head_, object)) continue;
+        if (damaged_.emplace(object.text(), "it was found to be gone or damaged before").second) ++report_.objects;
+      }
+    }
   }
 
   Result<void> look_at(const std::vector<Generation>& generations, PackSearch& search) {

@@ -21,7 +21,7 @@ struct DamagedObject {
 
 struct DamagedGeneration {
   std::string id;
-  bool whole = false;              // its manifest is damaged, so nothing of it can be restored
+  bool whole = false;              // nothing of it can be restored: its manifest is damaged, or HEAD says it is bad
   std::vector<std::string> files;  // else those whose content is damaged, in bytewise order; hard links are not listed
 };
 
@@ -43,7 +43,8 @@ struct VerifyReport {
   std::vector<DamagedGeneration> damaged_generations;
 };
 
-// Generations that HEAD says to be bad already are left out; nobody restores them.
+// Generations that HEAD says to be bad already are left out, as long as another one in force is not; nobody restores
+// them.
 //
 // Changes nothing in the store, and goes well with savers at work: an object that HEAD names no longer at the end is
 // not counted as damaged. `threads`: 0 is one per core; memory is two packs for each. Never an error: the outcome
