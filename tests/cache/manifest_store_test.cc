@@ -11,14 +11,14 @@ namespace {
 
 class ManifestStore : public testing::Test {
  protected:
-  // Many entries, so that a delta is worth it; `changed` of them have another time.
+  // Many entries, so that a delta is worth it; `changed` of them have another mode and time.
   static Manifest large(int changed) {
     Manifest manifest = sample::manifest();
     manifest.entries = {};
     const std::vector<Extent> extents = {{0, 0, 400}, {1, 0, 100}, {2, 0, 10}};
     for (int i = 0; i < 500; ++i) {
       manifest.entries.add({.path = fmt::format("file-{:05}", i * 7919 % 100'000 + i * 100'000),
-                            .mode = 0644,
+                            .mode = static_cast<std::uint16_t>(i < changed ? 0755 : 0644),
                             .mtime = i < changed ? i * 1'000'003 : i * 999'983,
                             .size = 510,
                             .target = {},

@@ -262,7 +262,7 @@ class Numbers(Caches):
     # --- the docs
 
     def test_each_name_is_in_the_docs(self):
-        docs = "".join((SOURCE_DIR / "docs" / page).read_text() for page in ("cli.md", "report.md"))
+        docs = "".join((SOURCE_DIR / "docs" / page).read_text() for page in ("cli.md", "cache.md", "report.md"))
         known = set(re.findall(r"[a-z_0-9]+", " ".join(re.findall(r"`([^`\n]+)`", docs))))
         self.build(self.app(), packs=[self.buildpack()], app="built")
         copy, archive = self.root / "home" / "copy", self.root / "home" / "a.tar"
