@@ -21,6 +21,7 @@
 #include "cache/cache.h"
 #include "cache/format/compression.h"
 #include "sandbox/sandbox.h"
+#include "slug/parallel_gzip.h"
 #include "store/open.h"
 #include "util/progress.h"
 
@@ -121,6 +122,7 @@ struct BuildOptions {
   std::uint32_t keep_builds = 10;  // the newest of the app that stay once this one is published; 0: all
   std::string slug_to;             // also write the slug here: a file, "-" (standard output), or empty
   std::string report_to;           // also write the report here: a file, "-" (standard output), or empty
+  std::uint32_t slug_level = slug::kDefaultGzipLevel;                // as parallel_gzip.h has them
   std::uint64_t slug_soft_limit = std::uint64_t{300} * 1000 * 1000;  // above: a warning
   std::uint64_t slug_hard_limit = std::uint64_t{500} * 1000 * 1000;  // above: a failure that keeps the slug
 };

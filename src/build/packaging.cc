@@ -49,7 +49,8 @@ Step apply_ignore_file(const fs::path& app_dir, const std::string& name, Log& lo
 
 std::expected<SlugReport, Failure> make_slug(const PackagingRequest& request, Log& log, std::stop_token stop) {
   TRY(apply_ignore_file(request.app_dir, ".slugignore-post", log));
-  const Result<slug::Slug> slug = slug::write(request.app_dir, request.file, {}, std::move(stop));
+  const Result<slug::Slug> slug =
+      slug::write(request.app_dir, request.file, {.compression_level = request.level}, std::move(stop));
   if (!slug) return failed(FailureClass::internal, slug.error());
   log.heading(fmt::format("Compiled slug size is {}", util::human_size(slug->bytes)));
   if (slug->bytes > request.soft_limit) warn_of_size(request, *slug, log);

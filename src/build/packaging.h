@@ -16,6 +16,7 @@ struct PackagingRequest {
   std::filesystem::path app_dir;
   std::filesystem::path file;    // the slug
   std::uint64_t soft_limit = 0;  // bytes
+  int level = 0;                 // of slug::Options
 };
 
 // Applies .slugignore-post, writes the slug and says how large it is; above the soft limit it names the largest

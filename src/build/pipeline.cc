@@ -275,7 +275,8 @@ Step Pipeline::release() {
 }
 
 Step Pipeline::make_slug() {
-  const PackagingRequest request{work_->build(), work_->own() / "slug.tgz", options_.slug_soft_limit};
+  const PackagingRequest request{work_->build(), work_->own() / "slug.tgz", options_.slug_soft_limit,
+                                 static_cast<int>(options_.slug_level)};
   report_.slug = TRY(build::make_slug(request, log_, deadline_.token()));
   if (report_.slug->bytes > options_.slug_hard_limit) {
     return failed(FailureClass::app, "the slug is larger than {} allows; it is kept {}",

@@ -21,6 +21,9 @@ void add_results(Options& options, BuildFlags& flags) {
   build::BuildOptions& target = flags.options;
   options.size("--slug-soft-limit", target.slug_soft_limit, "Warn about a larger slug");
   options.size("--slug-hard-limit", target.slug_hard_limit, "Refuse a larger slug");
+  options.number("--slug-level", target.slug_level, "How the slug is compressed: 1 (fast) to 9 (small)")
+      ->check(CLI::Range(1, 9))
+      ->capture_default_str();
   options.text("--slug", target.slug_to, "Also write the slug here; - is standard output")->type_name("FILE|-");
   options.flag("--no-publish", flags.no_publish, "Store neither slug nor report");
   options

@@ -1,5 +1,6 @@
 #include "slug/parallel_gzip.h"
 
+#include <isa-l/igzip_lib.h>
 #include <libdeflate.h>
 #include <tbb/info.h>
 #include <tbb/parallel_pipeline.h>
@@ -36,7 +37,35 @@ class FirstError {
   std::optional<Error> error_;
 };
 
+// Room for the header, the trailer, and blocks that are stored because they do not compress.
+constexpr std::size_t fast_bound(std::size_t plain) {
+  return plain + plain / 1024 + 4096;
+}
+
+Result<Bytes> compress_fast(const Bytes& plain) {
+  Bytes tables(ISAL_DEF_LVL1_DEFAULT);
+  Bytes packed(fast_bound(plain.size()));
+  isal_zstream stream;
+  ::isal_deflate_init(&stream);
+  stream.level = 1;
+  stream.level_buf = reinterpret_cast<std::uint8_t*>(tables.data());
+  stream.level_buf_size = static_cast<std::uint32_t>(tables.size());
+  stream.gzip_flag = IGZIP_GZIP;
+  stream.end_of_stream = 1;
+  // It only reads from there.
+  stream.next_in = reinterpret_cast<std::uint8_t*>(const_cast<std::byte*>(plain.data()));
+  stream.avail_in = static_cast<std::uint32_t>(plain.size());
+  stream.next_out = reinterpret_cast<std::uint8_t*>(packed.data());
+  stream.avail_out = static_cast<std::uint32_t>(packed.size());
+  if (::isal_deflate(&stream) != COMP_OK || stream.internal_state.state != ZSTATE_END) {
+    return fail(ErrorKind::io, "the slug cannot be compressed");
+  }
+  packed.resize(stream.total_out);
+  return packed;
+}
+
 Result<Bytes> compress(const Bytes& plain, int level) {
+  if (level == 1) return compress_fast(plain);
   const std::unique_ptr<libdeflate_compressor, decltype(&::libdeflate_free_compressor)> compressor(
       ::libdeflate_alloc_compressor(level), &::libdeflate_free_compressor);
   if (!compressor) return fail(ErrorKind::io, "no memory to compress");

@@ -16,8 +16,12 @@ namespace hearth::slug {
 // Fills the span; fewer bytes only at the end of the input. Called by one thread at a time, not always the same one.
 using ReadBytes = std::function<Result<std::size_t>(std::span<std::byte>)>;
 
+// 1 is ISA-L's fastest with tables of its own, 2 to 9 are libdeflate's. The default makes 2 % more than `pigz -6`
+// in less than half of its time (docs/performance.md).
+inline constexpr int kDefaultGzipLevel = 4;
+
 struct GzipOptions {
-  int level = 6;         // 1 to 9
+  int level = kDefaultGzipLevel;
   unsigned threads = 0;  // 0: one per core, which is also the most
 };
 

@@ -8,13 +8,14 @@
 #include <utility>
 #include <vector>
 
+#include "slug/parallel_gzip.h"
 #include "util/error.h"
 #include "util/hash.h"
 
 namespace hearth::slug {
 
 struct Options {
-  int compression_level = 6;  // gzip's 1 (fast) to 9
+  int compression_level = kDefaultGzipLevel;
   unsigned threads = 0;       // 0: one per core
   std::uint32_t owner = 0;    // uid and gid of every entry
 };
