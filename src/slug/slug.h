@@ -16,8 +16,8 @@ namespace hearth::slug {
 
 struct Options {
   int compression_level = kDefaultGzipLevel;
-  unsigned threads = 0;       // 0: one per core
-  std::uint32_t owner = 0;    // uid and gid of every entry
+  unsigned threads = 0;     // 0: one per core
+  std::uint32_t owner = 0;  // uid and gid of every entry
 };
 
 struct Slug {
