@@ -16,7 +16,7 @@ RATES = (0.002, 0.01, 0.04, 0.10)
 # The last one is only shown.
 JUDGED = RATES[:3]
 RESTORED_EVERY = 3
-# What is to be deleted has outlived any grace by the next save.
+# What is to be deleted has outlived any grace a day after a save, and before the next one.
 DAYS_BETWEEN = 2
 KEPT = 1.6
 OBJECTS = 1.5
@@ -43,18 +43,23 @@ def _measure(session, hearth, saves, rate):
             command = _later(hearth.save(place, tree, number), number * DAYS_BETWEEN)
             result = session.measuring.run(command, work, place.home)
             after = measuring.content_of(place.store)
+            session.measuring.run(_later(hearth.collect(place), number * DAYS_BETWEEN + 1), work, place.home)
             record = {"rate": rate, "number": number, "save_seconds": result["seconds"],
-                      "bytes": measuring.written(before, after)[0],
-                      "kept_bytes": sum(size for size, _ in after.values())}
+                      "bytes": measuring.written(before, after)[0], "ungraced_bytes": _bytes_of(after),
+                      "kept_bytes": _bytes_of(measuring.content_of(place.store))}
             if number % RESTORED_EVERY == 0:
                 record |= _restore(session, hearth, place)
             records.append(record)
         # The same directory, kept for the first time: what the others are compared with.
         alone = session.place(work, hearth, "alone")
         session.measuring.run(hearth.save(alone, _copy(tree), 0), work, alone.home)
-        full = sum(size for size, _ in measuring.content_of(alone.store).values())
+        full = _bytes_of(measuring.content_of(alone.store))
     session.say(f"churn: {saves} saves with {rate:.1%}")
     return [record | {"full_bytes": full} for record in records]
+
+
+def _bytes_of(content):
+    return sum(size for size, _ in content.values())
 
 
 def _later(command, days):
@@ -132,8 +137,8 @@ def judge(records):
                             goals.seconds(last), goals.seconds(first), f"{last / first:.2f}", last <= DRIFT * first)
 
 
-def kept_ratios(records, rate):
-    return [(record["number"], record["kept_bytes"] / record["full_bytes"]) for record in records
+def kept_ratios(records, rate, metric="kept_bytes"):
+    return [(record["number"], record[metric] / record["full_bytes"]) for record in records
             if record["rate"] == rate]
 
 
@@ -141,12 +146,15 @@ def section(records):
     rows = []
     for rate in dict.fromkeys(record["rate"] for record in records):
         kept = kept_ratios(records, rate)
+        at_once = kept_ratios(records, rate, "ungraced_bytes")
         uploaded = [value for number, value in of_rate(records, rate, "bytes") if number > 0]
         objects, times = (of_rate(records, rate, f"restore_{metric}") for metric in ("objects", "seconds"))
         saves = [value for number, value in of_rate(records, rate, "save_seconds") if number > 0]
-        rows.append([f"{rate:.1%}", goals.size(statistics.median(uploaded)), goals.seconds(statistics.median(saves)),
-                     f"{max(ratio for _, ratio in kept):.2f}", f"{kept[-1][1]:.2f}", f"{objects[0][1]}",
+        rows.append([f"{rate:.1%}", goals.size(statistics.median(uploaded)),
+                     goals.size(statistics.fmean(uploaded)), goals.seconds(statistics.median(saves)),
+                     f"{max(ratio for _, ratio in kept):.2f}", f"{kept[-1][1]:.2f}",
+                     f"{max(ratio for _, ratio in at_once):.2f}", f"{objects[0][1]}",
                      f"{max(value for _, value in objects)}", goals.seconds(times[0][1]), goals.seconds(times[-1][1])])
-    head = ["changed before each save", "goes up (median)", "save (median)", "most kept / one full cache", "at the end",
-            "objects of a restore: first", "most", "restore: first", "last"]
+    head = ["changed before each save", "goes up (median)", "mean", "save (median)", "most kept / one full cache",
+            "at the end", "most before the grace passed", "objects of a restore: first", "most", "restore: first", "last"]
     return markdown.join(markdown.verdicts(judge(records)), markdown.table(head, rows), markdown.picture("churn"))

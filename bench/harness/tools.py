@@ -57,6 +57,10 @@ class Hearth(Tool):
     def restore(self, place, target):
         return self._command(place, "restore", target)
 
+    def collect(self, place):
+        """Deletes what has waited for its deletion for long enough."""
+        return Command([[self.binary, "cache", "gc", "bench", "--store", f"file://{place.store}"]])
+
 
 class TarZstd(Tool):
     name = "tar-zstd"

@@ -237,50 +237,54 @@ void define_verb(CLI::App& command, Invocation& invocation, const std::shared_pt
   });
 }
 
+void define_cache_save(CLI::App& cache, Invocation& invocation) {
+  CLI::App* command = cache.add_subcommand("save", "Record DIR as the newest generation: cache save DIR --app NAME");
+  command->footer(kSaveExamples);
+  auto flags = std::make_shared<CacheFlags>();
+  auto options = std::make_shared<Options>(*command, invocation.environment);
+  define_verb(*command, invocation, flags, options, save);
+  flags->deadline = build::BuildOptions().save_deadline;
+  add_cache_exclude(*options, flags->exclude);
+  add_compression_level(*options, flags->compression_level);
+  add_max_size(*options, flags->max_size);
+  options->duration("--save-deadline", flags->deadline, "Then the old cache stays");
+}
+
+void define_cache_restore(CLI::App& cache, Invocation& invocation) {
+  CLI::App* command =
+      cache.add_subcommand("restore", "Make DIR equal the newest generation: cache restore DIR --app NAME");
+  command->footer(kRestoreExamples);
+  auto flags = std::make_shared<CacheFlags>();
+  auto options = std::make_shared<Options>(*command, invocation.environment);
+  define_verb(*command, invocation, flags, options, restore);
+  flags->deadline = build::BuildOptions().restore_deadline;
+  options->duration("--restore-deadline", flags->deadline, "Then DIR is empty");
+  options->list("--fallback", flags->fallbacks, "Key, or app, whose cache to take where there is none yet")
+      ->type_name("KEY");
+  options->flag("--replace", flags->replace, "Replace DIR even if it was not restored or saved by hearth");
+}
+
 }  // namespace
 
 void define_cache(CLI::App& root, Invocation& invocation) {
   CLI::App* command = root.add_subcommand("cache", "Keep any directory in the store, without a build");
   command->require_subcommand(0, 1);
-
-  CLI::App* saving = command->add_subcommand("save", "Record DIR as the newest generation: cache save DIR --app NAME");
-  saving->footer(kSaveExamples);
-  auto save_flags = std::make_shared<CacheFlags>();
-  auto save_options = std::make_shared<Options>(*saving, invocation.environment);
-  define_verb(*saving, invocation, save_flags, save_options, save);
-  save_flags->deadline = build::BuildOptions().save_deadline;
-  add_cache_exclude(*save_options, save_flags->exclude);
-  add_compression_level(*save_options, save_flags->compression_level);
-  add_max_size(*save_options, save_flags->max_size);
-  save_options->duration("--save-deadline", save_flags->deadline, "Then the old cache stays");
-
-  CLI::App* restoring =
-      command->add_subcommand("restore", "Make DIR equal the newest generation: cache restore DIR --app NAME");
-  restoring->footer(kRestoreExamples);
-  auto restore_flags = std::make_shared<CacheFlags>();
-  auto restore_options = std::make_shared<Options>(*restoring, invocation.environment);
-  define_verb(*restoring, invocation, restore_flags, restore_options, restore);
-  restore_flags->deadline = build::BuildOptions().restore_deadline;
-  restore_options->duration("--restore-deadline", restore_flags->deadline, "Then DIR is empty");
-  restore_options
-      ->list("--fallback", restore_flags->fallbacks, "Key, or app, whose cache to take where there is none yet")
-      ->type_name("KEY");
-  restore_options->flag("--replace", restore_flags->replace,
-                        "Replace DIR even if it was not restored or saved by hearth");
-
-  define_cache_ls(*command, invocation);
-  define_cache_show(*command, invocation);
-  define_cache_du(*command, invocation);
-  define_cache_diff(*command, invocation);
-  define_cache_cat(*command, invocation);
-  define_cache_archive(*command, invocation);
-  define_cache_stats(*command, invocation);
-  define_cache_verify(*command, invocation);
-  define_cache_rollback(*command, invocation);
-  define_cache_pins(*command, invocation);
-  define_cache_purge(*command, invocation);
-  define_cache_gc(*command, invocation);
-  define_cache_expire(*command, invocation);
+  define_wanted({{{"save"}, define_cache_save},
+                 {{"restore"}, define_cache_restore},
+                 {{"ls"}, define_cache_ls},
+                 {{"show"}, define_cache_show},
+                 {{"du"}, define_cache_du},
+                 {{"diff"}, define_cache_diff},
+                 {{"cat"}, define_cache_cat},
+                 {{"export", "import"}, define_cache_archive},
+                 {{"stats"}, define_cache_stats},
+                 {{"verify"}, define_cache_verify},
+                 {{"rollback"}, define_cache_rollback},
+                 {{"pin", "unpin"}, define_cache_pins},
+                 {{"purge"}, define_cache_purge},
+                 {{"gc"}, define_cache_gc},
+                 {{"expire"}, define_cache_expire}},
+                1, *command, invocation);
 }
 
 }  // namespace hearth::cli

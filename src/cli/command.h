@@ -2,9 +2,11 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <cstddef>
 #include <functional>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cli/signals.h"
@@ -26,7 +28,18 @@ struct Invocation {
   std::vector<std::string> behind_dashes;  // the arguments after "--"
   std::function<void()> check;
   std::function<int(const Session&)> run;
+  std::vector<std::string> only;  // the command to define, word by word; empty: all of them
 };
+
+// Commands, and what defines them.
+struct Definition {
+  std::vector<std::string_view> names;
+  void (*define)(CLI::App& parent, Invocation& invocation);
+};
+
+// Defines those that `invocation.only` asks for. `depth`: how many words of it stand before these commands.
+void define_wanted(const std::vector<Definition>& definitions, std::size_t depth, CLI::App& parent,
+                   Invocation& invocation);
 
 // A setting that cannot be used, found after the parser's own checks; ends in the usage exit code.
 class UsageError : public CLI::ValidationError {

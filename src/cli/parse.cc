@@ -16,6 +16,15 @@
 
 namespace hearth::cli {
 
+void define_wanted(const std::vector<Definition>& definitions, std::size_t depth, CLI::App& parent,
+                   Invocation& invocation) {
+  const bool all = invocation.only.size() <= depth;
+  for (const Definition& definition : definitions) {
+    if (all || std::ranges::find(definition.names, invocation.only[depth]) != definition.names.end())
+      definition.define(parent, invocation);
+  }
+}
+
 namespace {
 
 // Every flag of a command and of the commands below it.
@@ -103,6 +112,13 @@ Parsed printing(std::string text, ExitCode code) {
   return parsed;
 }
 
+std::vector<Definition> commands() {
+  return {{{"build"}, define_build},   {{"test"}, define_test},     {{"run"}, define_run},
+          {{"cache"}, define_cache},   {{"store"}, define_store},   {{"finish-save"}, define_finish_save},
+          {{"builds"}, define_builds}, {{"doctor"}, define_doctor}, {{"completion"}, define_completion},
+          {{"man"}, define_man}};
+}
+
 void define(CLI::App& root, Invocation& invocation) {
   root.set_version_flag("--version", "hearth " HEARTH_VERSION);
   root.footer(
@@ -110,24 +126,24 @@ void define(CLI::App& root, Invocation& invocation) {
       "HEARTH_SOME_NAME, and the setting some-name of a file of settings (--config FILE).");
   // One at a time: an app, or a process, may be called like a command.
   root.require_subcommand(0, 1);
-  define_build(root, invocation);
-  define_test(root, invocation);
-  define_run(root, invocation);
-  define_cache(root, invocation);
-  define_store(root, invocation);
-  define_finish_save(root, invocation);
-  define_builds(root, invocation);
-  define_doctor(root, invocation);
-  define_completion(root, invocation);
-  define_man(root, invocation);
+  define_wanted(commands(), 0, root, invocation);
 }
 
-}  // namespace
+// What the line begins with, as far as it is sure to name a command that needs no other.
+std::vector<std::string> named_command(const std::vector<std::string>& words) {
+  // These tell of all commands.
+  if (words.empty() || words[0] == "completion" || words[0] == "man") return {};
+  const auto is_named = [&](const Definition& command) { return command.names.front() == words[0]; };
+  if (!std::ranges::any_of(commands(), is_named)) return {};
+  std::vector<std::string> named{words[0]};
+  if (words[0] == "cache" && words.size() > 1 && !words[1].starts_with("-")) named.push_back(words[1]);
+  return named;
+}
 
-Parsed parse(const std::vector<std::string>& words, const Environment& environment) {
+Parsed parse_by(const std::vector<std::string>& words, const Environment& environment, std::vector<std::string> only) {
   CLI::App root("Builds apps with buildpacks, and keeps their build caches warm in an object store", "hearth");
   std::vector<std::string> rest = words;
-  Invocation invocation{environment, take_behind_dashes(rest), {}, {}};
+  Invocation invocation{environment, take_behind_dashes(rest), {}, {}, std::move(only)};
   std::string config_file = value_of(environment, "HEARTH_CONFIG");
   Parsed parsed;
   std::ranges::reverse(rest);  // the parser takes its words from the back
@@ -154,6 +170,19 @@ Parsed parse(const std::vector<std::string>& words, const Environment& environme
   }
   parsed.run = invocation.run;
   return parsed;
+}
+
+}  // namespace
+
+// To define every option of every command takes longer than many a command does. Only what is wrong with a line, or
+// with the settings, is told by looking at all of them.
+Parsed parse(const std::vector<std::string>& words, const Environment& environment) {
+  const std::vector<std::string> named = named_command(words);
+  if (!named.empty()) {
+    Parsed parsed = parse_by(words, environment, named);
+    if (parsed.exit_code == static_cast<int>(ExitCode::success)) return parsed;
+  }
+  return parse_by(words, environment, {});
 }
 
 }  // namespace hearth::cli

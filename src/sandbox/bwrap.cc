@@ -204,8 +204,10 @@ Result<Exit> BwrapSandbox::run(const Command& command, const Sink& on_stdout, co
   if (!status.wait_until_gone()) return fail(ErrorKind::io, "processes of the sandbox do not end");
   exit.stopped = ended == Ended::stopped;
   const std::optional<int> code = status.exit_code();
-  if (!code && !exit.stopped && exit.signal == 0)
-    return fail(ErrorKind::denied, "bubblewrap could not start the command: {}", last.get());
+  if (!code && !exit.stopped && exit.signal == 0) {
+    return fail(ErrorKind::denied, "bubblewrap could not start the command: exit code {}{}{}", exit.code,
+                last.get().empty() ? "" : ", ", last.get());
+  }
   return from_shell_code(code.value_or(exit.code), exit.stopped);
 }
 

@@ -38,6 +38,7 @@ ABOUT = {"files": 10, "bytes": 4000, "changed_files": 1, "changed_bytes": 400, "
 MACHINE = {"cores": 2, "processor": "P", "memory_bytes": 2**34, "kernel": "6", "system": "Debian", "scratch": "ext4",
            "tools": {"tar": "1"}, "command": "bench/run", "commit": "c", "date": "d"}
 CHURN = [{"rate": 0.01, "number": number, "save_seconds": 0.1, "bytes": 10, "kept_bytes": 100 + number, "full_bytes": 100,
+          "ungraced_bytes": 120 + number,
           **({"restore_seconds": 1.0, "restore_objects": 3, "restore_requests": 5} if number % 3 == 0 else {})}
          for number in range(31)]
 SCALING = [{"by": "files", "amount": amount, "operation": operation, "tool": tool, "seconds": amount / 1e5,

@@ -91,6 +91,17 @@ TEST(Parse, UnknownVariableNamesTheNearest) {
   EXPECT_TRUE(parse(line, {{"HEARTH_STORE", "file:///x"}, {"HEART_STOER", "x"}}).run);
 }
 
+TEST(Parse, SettingsOfOtherCommandsAreKnown) {
+  EXPECT_TRUE(parse({"cache", "restore", "dir", "--app", "blog"}, {{"HEARTH_KEEP_BUILDS", "3"}}).run);
+  EXPECT_THAT(refusal({"cache", "restore", "dir", "--app", "blog"}, {{"HEARTH_KEEP_BUILD", "3"}}),
+              HasSubstr("did you mean HEARTH_KEEP_BUILDS?"));
+}
+
+TEST(Parse, MisspeltCommandsAreFoundAmongAll) {
+  EXPECT_THAT(refusal({"cache", "purg", "blog"}), HasSubstr("did you mean purge?"));
+  EXPECT_THAT(refusal({"cach", "ls"}), HasSubstr("did you mean cache?"));
+}
+
 TEST(Parse, ServiceLinksOfKubernetesAreNoSettings) {
   const Environment links = {{"HEARTH_SERVICE_HOST", "10.0.0.1"},
                              {"HEARTH_SERVICE_PORT_HTTP", "80"},

@@ -17,6 +17,11 @@ namespace hearth::cache {
 
 // A pack is finished before it would pass this. As many as travel at the same time are in memory.
 inline constexpr std::uint64_t kPackTarget = 16 << 20;
+// What the pack that is written after so many of its cache does not pass. The first ones are smaller: the first upload
+// begins sooner, and a small cache is not written anew in large pieces.
+constexpr std::uint64_t pack_target(std::size_t packs_before) {
+  return packs_before < 6 ? 8 << 20 : kPackTarget;
+}
 // No pack is larger; decoders refuse it.
 inline constexpr std::uint64_t kPackLimit = 256 << 20;
 

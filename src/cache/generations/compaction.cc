@@ -1,7 +1,7 @@
 #include "cache/generations/compaction.h"
 
 #include <algorithm>
-#include <cmath>
+#include <cstddef>
 #include <functional>
 #include <numeric>
 #include <utility>
@@ -60,6 +60,13 @@ std::vector<Wear> measure(const Manifest& base) {
   return packs;
 }
 
+// In how many packs a first save stores so much.
+std::size_t packs_of(double bytes) {
+  std::size_t packs = 0;
+  for (; bytes > 0; ++packs) bytes -= static_cast<double>(pack_target(packs));
+  return packs;
+}
+
 }  // namespace
 
 std::vector<bool> worn_packs(const Manifest& base) {
@@ -87,12 +94,13 @@ std::vector<bool> worn_packs(const Manifest& base) {
   for (const std::size_t index : order) {
     if (dead > kDeadShare * live) rewrite(index);
   }
-  const double ideal = std::ceil(live / static_cast<double>(kPackTarget));
-  const auto most = static_cast<std::size_t>(std::max(1.5 * ideal, ideal + 4));
+  const std::size_t ideal = packs_of(live);
+  const std::size_t surplus = std::max<std::size_t>(2, ideal / 3);
+  // What is rewritten, or new, becomes one more pack, at least.
+  if (left + 1 <= ideal + surplus) return worn;
   std::ranges::sort(order, {}, [&](std::size_t index) { return packs[index].live; });
   for (const std::size_t index : order) {
-    // What is rewritten becomes one more pack, at least.
-    if (left + 1 > most) rewrite(index);
+    if (left + 1 > ideal + surplus / 2) rewrite(index);
   }
   return worn;
 }

@@ -45,9 +45,14 @@ Result<void> names_its_packs(const Generation& generation, const Manifest& manif
   return {};
 }
 
+// A restore fetches each of a chain, and what is small is soon written in full.
+std::size_t longest_chain(const Manifest& manifest) {
+  return std::clamp<std::size_t>(manifest.packs.size() / 4, 2, kChainLimit);
+}
+
 // The chain is short, nothing inline has to be referred to, and nothing of it is known to be damaged.
 bool allows_delta(const Head& head, const Manifest& manifest, const DeltaBase& base) {
-  return base.generation.manifests.size() < kChainLimit && manifest.inline_bytes.empty() &&
+  return base.generation.manifests.size() < longest_chain(manifest) && manifest.inline_bytes.empty() &&
          base.manifest.inline_bytes.empty() && find_generation(head, base.generation.id) != nullptr &&
          std::ranges::none_of(
              base.generation.manifests,

@@ -8,8 +8,14 @@ namespace {
 constexpr std::ptrdiff_t kParallelUploads = 4;
 }
 
-PackWriter::PackWriter(store::ObjectStore& store, const Layout& layout, std::string epoch, std::string save)
-    : store_(store), layout_(layout), epoch_(std::move(epoch)), save_(std::move(save)), slots_(kParallelUploads) {}
+PackWriter::PackWriter(store::ObjectStore& store, const Layout& layout, std::string epoch, std::string save,
+                       std::size_t packs_before)
+    : store_(store),
+      layout_(layout),
+      epoch_(std::move(epoch)),
+      save_(std::move(save)),
+      packs_before_(packs_before),
+      slots_(kParallelUploads) {}
 
 Result<void> PackWriter::add(std::uint32_t id, EncodedBlock block, std::vector<Chunk> chunks,
                              const std::stop_token& stop) {
@@ -58,7 +64,7 @@ std::vector<PackWriter::FullPack> PackWriter::place_waiting() {
 std::vector<PackWriter::FullPack> PackWriter::place(Waiting next) {
   std::vector<FullPack> full;
   const std::uint64_t size = builder_.bytes_with(next.block.block.stored_bytes, next.chunks.size());
-  if (!builder_.empty() && size > kPackTarget) full.push_back(finish_pack());
+  if (!builder_.empty() && size > pack_target(packs_before_ + written_.packs.size())) full.push_back(finish_pack());
   Block block = next.block.block;
   block.pack = static_cast<std::uint32_t>(written_.packs.size());
   block.offset = builder_.add(next.block, std::move(next.chunks));

@@ -1,6 +1,7 @@
 // Takes the new blocks of a save, gathers them in packs, and stores each pack as soon as it is full.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <mutex>
 #include <semaphore>
@@ -31,7 +32,9 @@ enum class MayInline { no, yes };
 // faster than the store takes is slowed down.
 class PackWriter {
  public:
-  PackWriter(store::ObjectStore& store, const Layout& layout, std::string epoch, std::string save);
+  // `packs_before`: how many of others the generation names besides.
+  PackWriter(store::ObjectStore& store, const Layout& layout, std::string epoch, std::string save,
+             std::size_t packs_before);
 
   // `id` is new with each call; the chunks lie in the block.
   Result<void> add(std::uint32_t id, EncodedBlock block, std::vector<Chunk> chunks, const std::stop_token& stop);
@@ -65,6 +68,7 @@ class PackWriter {
   const Layout& layout_;
   const std::string epoch_;
   const std::string save_;
+  const std::size_t packs_before_;
   std::counting_semaphore<> slots_;  // packs that travel at the same time, each some tens of MiB in memory
   std::mutex mutex_;
   std::vector<Waiting> waiting_;  // until it is clear that there will be packs

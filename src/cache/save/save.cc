@@ -208,7 +208,6 @@ class Saver {
     if (head.epoch != head_.seen.head.epoch) damaged_.clear();
     head_ = std::move(*opened);
     save_ = new_id();
-    packs_ = std::make_unique<PackWriter>(store_, layout_, head_.seen.head.epoch, save_);
     return std::nullopt;
   }
 
@@ -233,6 +232,8 @@ class Saver {
       damaged_.insert(*damaged);
       warnings_.add(loaded.error().error.message);
     }
+    const auto taken = static_cast<std::size_t>(std::ranges::count(takeable_, true));
+    packs_ = std::make_unique<PackWriter>(store_, layout_, head_.seen.head.epoch, save_, taken);
     for (std::uint32_t slot = 0; slot < jobs.size(); ++slot) content_[jobs[slot].found] = slot;
     if (jobs.empty()) return std::nullopt;
     const ContentRequest request{.root = root_,
@@ -390,6 +391,12 @@ class Saver {
     const bool saved = report_.outcome == SaveOutcome::saved;
     // What the index says already is still true.
     if (!saved && base_.index && !plan_.reads) return;
+    std::vector<FileStatus> files = file_statuses(state());
+    // Of a large tree that is a lot of memory, and what follows takes as much.
+    found_ = {};
+    plan_ = {};
+    content_ = {};
+    contents_ = {};
     Result<std::vector<std::byte>> copy = encode_manifest(saved ? manifest_ : base_.manifest, Packing::fast);
     const Result<void> written =
         write_index(index_path_, {.store = store_.description(),
@@ -399,7 +406,7 @@ class Saver {
                                   .probe = probe_,
                                   .directory = mark_of(directory_).value_or(DirectoryMark()),
                                   .damaged = {},
-                                  .files = file_statuses(state()),
+                                  .files = std::move(files),
                                   .manifest = std::move(copy).value_or(std::vector<std::byte>())});
     if (!written) warnings_.add(written.error().message);
   }
