@@ -40,7 +40,7 @@ void walk(benchmark::State& state) {
   cache::Warnings warnings;
   for (auto _ : state) {
     const auto threads = static_cast<unsigned>(state.range(0));
-    benchmark::DoNotOptimize(cache::walk(root, threads, warnings, {})->size());
+    benchmark::DoNotOptimize(cache::walk(root, threads, {}, warnings, {})->size());
   }
   state.SetItemsProcessed(state.iterations() * kFiles);
 }
