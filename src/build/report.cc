@@ -70,13 +70,29 @@ std::uint64_t added(const Json& one, const Json& other) {
   return one.get<std::uint64_t>() + other.get<std::uint64_t>();
 }
 
+Json of(const std::optional<TierReport>& tier) {
+  if (!tier) return nullptr;
+  return {{"hits", tier->hits}, {"misses", tier->misses}, {"bytes", tier->bytes}};
+}
+
 Json of(const StoreReport& store) {
   return {
       {"requests",
        {{"get", store.get}, {"put", store.put}, {"list", store.list}, {"stat", store.stat}, {"remove", store.remove}}},
       {"bytes_in", store.bytes_in},
       {"bytes_out", store.bytes_out},
-      {"retries", store.retries}};
+      {"retries", store.retries},
+      {"tier", of(store.tier)}};
+}
+
+void add(Json& total, const Json& more) {
+  for (auto& [verb, count] : total.at("requests").items()) count = added(count, more.at("requests").at(verb));
+  for (const char* key : {"bytes_in", "bytes_out", "retries"}) total.at(key) = added(total.at(key), more.at(key));
+  const Json& tier = more.at("tier");
+  if (tier.is_null()) return;
+  Json& tier_total = total["tier"];
+  if (tier_total.is_null()) tier_total = of(TierReport{});
+  for (auto& [member, count] : tier_total.items()) count = added(count, tier.at(member));
 }
 
 std::string text_of(const Json& json) {
@@ -170,10 +186,7 @@ Result<std::string> with_save(std::string_view text, const CacheSaveReport& save
     Json json = Json::parse(text);
     json.at("cache").at("save") = of(save);
     json.at("phases").push_back(of(std::vector{phase}).front());
-    Json& total = json.at("store");
-    const Json more = of(store);
-    for (auto& [verb, count] : total.at("requests").items()) count = added(count, more.at("requests").at(verb));
-    for (const char* key : {"bytes_in", "bytes_out", "retries"}) total.at(key) = added(total.at(key), more.at(key));
+    add(json.at("store"), of(store));
     return text_of(json);
   } catch (const Json::exception& error) {
     return fail(ErrorKind::corrupt, "a report that cannot be read: {}", error.what());

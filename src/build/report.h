@@ -87,6 +87,13 @@ struct CacheSaveReport {
   std::uint64_t left_out = 0;
 };
 
+// Of a node-local tier.
+struct TierReport {
+  std::uint64_t hits = 0;    // reads that it answered
+  std::uint64_t misses = 0;  // of what it keeps, but did not have yet
+  std::uint64_t bytes = 0;   // of the hits
+};
+
 struct StoreReport {
   std::uint64_t get = 0;
   std::uint64_t put = 0;
@@ -96,6 +103,7 @@ struct StoreReport {
   std::uint64_t bytes_in = 0;
   std::uint64_t bytes_out = 0;
   std::uint64_t retries = 0;
+  std::optional<TierReport> tier = {};  // absent without one
 };
 
 struct Report {

@@ -108,8 +108,10 @@ std::string note_of(const CacheSaveReport& save) {
 }
 
 StoreReport report_of(const store::MeterReading& reading) {
-  return {reading.requests.get,    reading.requests.put, reading.requests.list, reading.requests.stat,
-          reading.requests.remove, reading.bytes_in,     reading.bytes_out,     reading.retries};
+  StoreReport report{reading.requests.get,    reading.requests.put, reading.requests.list, reading.requests.stat,
+                     reading.requests.remove, reading.bytes_in,     reading.bytes_out,     reading.retries};
+  if (const auto& tier = reading.tier) report.tier = {tier->hits, tier->misses, tier->bytes};
+  return report;
 }
 
 }  // namespace hearth::build

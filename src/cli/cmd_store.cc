@@ -48,6 +48,11 @@ std::vector<std::string> advice_for(const store::CheckReport& report) {
         "without compare-and-swap, of two builds of one app that end at the same moment one loses its "
         "cache, and what is deleted waits a day; see docs/stores.md");
   }
+  if (report.checksums == store::Checksums::ignored) {
+    advice.emplace_back(
+        "what is damaged on its way may be stored, and is found out when it is read: a cold build; over https nothing "
+        "is damaged unnoticed");
+  }
   constexpr std::chrono::seconds kSkewed{300};
   if (std::chrono::abs(report.skew) > kSkewed) {
     advice.emplace_back(
@@ -74,6 +79,11 @@ void show(const std::string& store, const store::CheckReport& report) {
   say(report.usable ? "The store can be used." : "The store cannot be used.");
 }
 
+nlohmann::json as_json(store::Checksums checksums) {
+  if (checksums == store::Checksums::absent) return nullptr;
+  return checksums == store::Checksums::honoured;
+}
+
 nlohmann::json as_json(const std::string& store, const store::CheckReport& report) {
   nlohmann::json findings = nlohmann::json::array();
   for (const store::Finding& finding : report.findings) {
@@ -84,6 +94,7 @@ nlohmann::json as_json(const std::string& store, const store::CheckReport& repor
           {"store", store},
           {"usable", report.usable},
           {"compare_and_swap", report.compare_and_swap == store::CompareAndSwap::honoured},
+          {"checksums", as_json(report.checksums)},
           {"latency_ns", report.latency.count()},
           {"write_bytes_per_second", static_cast<std::uint64_t>(report.write_rate)},
           {"read_bytes_per_second", static_cast<std::uint64_t>(report.read_rate)},

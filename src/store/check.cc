@@ -69,6 +69,8 @@ class Checker {
     require("absent objects", &Checker::absent);
     require("replace", &Checker::replace);
     inform("compare-and-swap", &Checker::conditions);
+    inform("checksums", &Checker::checksums);
+    if (report_.checksums == Checksums::absent) report_.findings.back().verdict = Verdict::skipped;
     require("list past one page", &Checker::listing);
     inform("latency", &Checker::latency);
     inform("throughput", &Checker::throughput);
@@ -217,6 +219,16 @@ class Checker {
     }
     if (winners == 1) return {};
     return fail(ErrorKind::invalid, "of {} writers that raced, {} won", options_.racers, winners);
+  }
+
+  Result<std::string> checksums() {
+    const Key damaged = key("damaged");
+    const Checksums found = TRY(store_.try_checksums(damaged, stop_));
+    report_.checksums = found;
+    if (found == Checksums::absent) return std::string("nothing travels that could be damaged");
+    if (found == Checksums::honoured) return std::string("what does not have its checksum is refused");
+    TRY(within("deleting what was damaged", store_.remove(damaged, stop_)));
+    return fail(ErrorKind::invalid, "what does not have its checksum is stored all the same");
   }
 
   Result<std::string> listing() {

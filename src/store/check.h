@@ -24,21 +24,22 @@ enum class Verdict {
   yes,
   no,       // works without it
   failed,   // a store without it cannot be used
-  skipped,  // not tried, after something that failed
+  skipped,  // not found out: after something that failed, or as there is nothing to try
 };
 
 struct Finding {
   std::string subject;  // a few words
   Verdict verdict = Verdict::skipped;
-  std::string detail;  // of yes: what was measured; otherwise what went wrong; may be empty
+  std::string detail;  // of yes: what was measured; otherwise what went wrong, or why it was not tried; may be empty
 };
 
 struct CheckReport {
   std::vector<Finding> findings;
   bool usable = false;
   CompareAndSwap compare_and_swap = CompareAndSwap::absent;
-  std::chrono::nanoseconds latency{};  // median of a small read; 0 if it was not measured
-  double write_rate = 0;               // bytes a second, of `transfers` objects at the same time
+  Checksums checksums = Checksums::absent;  // absent as well where it was not found out
+  std::chrono::nanoseconds latency{};       // median of a small read; 0 if it was not measured
+  double write_rate = 0;                    // bytes a second, of `transfers` objects at the same time
   double read_rate = 0;
   std::chrono::seconds skew{};  // by how much the store's clock is ahead of this machine's
   std::size_t left_behind = 0;  // objects that could not be deleted

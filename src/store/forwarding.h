@@ -25,6 +25,9 @@ class Forwarding : public ObjectStore {
     return inner_->remove_each(keys, std::move(stop));
   }
   CompareAndSwap compare_and_swap() const override { return inner_->compare_and_swap(); }
+  Result<Checksums> try_checksums(const Key& key, std::stop_token stop) override {
+    return inner_->try_checksums(key, std::move(stop));
+  }
   std::string description() const override { return inner_->description(); }
 
  protected:

@@ -5,8 +5,9 @@
 namespace hearth::store {
 
 MeterReading Meter::read() const {
-  return {
-      {get_, put_, list_, stat_, remove_}, bytes_in_, bytes_out_, retries_, {tier_hits_, tier_bytes_, tier_misses_}};
+  MeterReading reading{{get_, put_, list_, stat_, remove_}, bytes_in_, bytes_out_, retries_, {}};
+  if (has_tier_) reading.tier = {.hits = tier_hits_, .bytes = tier_bytes_, .misses = tier_misses_};
+  return reading;
 }
 
 Result<Object> Metered::get(const Key& key, ByteRange range, std::stop_token stop) {

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "store/forwarding.h"
 
@@ -29,7 +30,7 @@ struct MeterReading {
     std::uint64_t bytes = 0;
     std::uint64_t misses = 0;
   };
-  Tier tier;
+  std::optional<Tier> tier;  // absent: the store has none
 };
 
 // Thread-safe; the counters of a reading need not be of one instant.
@@ -38,6 +39,7 @@ class Meter {
   MeterReading read() const;
   void count_retry() { ++retries_; }
 
+  void begin_tier() { has_tier_ = true; }  // counted from now on
   void count_tier_hit(std::uint64_t bytes) {
     ++tier_hits_;
     tier_bytes_ += bytes;
@@ -55,6 +57,7 @@ class Meter {
   Counter get_{0}, put_{0}, list_{0}, stat_{0}, remove_{0};
   Counter bytes_in_{0}, bytes_out_{0}, retries_{0}, moved_{0};
   Counter tier_hits_{0}, tier_bytes_{0}, tier_misses_{0};
+  std::atomic<bool> has_tier_{false};
 };
 
 // Passes everything on, and counts it.

@@ -92,6 +92,10 @@ using Body = std::variant<std::span<const std::byte>, const util::Fd*>;
 // Whether a false if_version or if_absent is refused by this store, also when writers race.
 enum class CompareAndSwap { honoured, absent };
 
+// Whether a put is refused whose content does not have the checksum that was sent with it, as it was damaged on its
+// way. absent: none is sent, since nothing travels.
+enum class Checksums { honoured, ignored, absent };
+
 // All functions may be called from several threads at once. Unless a function says more, the errors are: unavailable
 // (no proper answer: worth a retry), denied, invalid, cancelled (the token), corrupt, io.
 class ObjectStore {
@@ -122,6 +126,9 @@ class ObjectStore {
   // What is known by now: a store that has to be asked is taken to honour it until a conditional put showed otherwise,
   // and says so from that put's return on.
   virtual CompareAndSwap compare_and_swap() const = 0;
+
+  // Tries that by a small put of its own. ignored: the object is there then, and the caller's to remove.
+  virtual Result<Checksums> try_checksums(const Key&, std::stop_token) { return Checksums::absent; }
 
   // For messages: the store's URL without any secret.
   virtual std::string description() const = 0;

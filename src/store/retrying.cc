@@ -59,4 +59,8 @@ Result<void> Retrying::remove_each(std::span<const Key> keys, std::stop_token st
   return repeated(stop, [&] { return inner().remove_each(keys, stop); });
 }
 
+Result<Checksums> Retrying::try_checksums(const Key& key, std::stop_token stop) {
+  return repeated(stop, [&] { return inner().try_checksums(key, stop); });
+}
+
 }  // namespace hearth::store

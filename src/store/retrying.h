@@ -27,6 +27,7 @@ class Retrying : public Forwarding {
   Result<void> list(const Prefix& prefix, const Visitor& visit, std::stop_token stop) override;
   Result<void> remove(const Key& key, std::stop_token stop) override;
   Result<void> remove_each(std::span<const Key> keys, std::stop_token stop) override;
+  Result<Checksums> try_checksums(const Key& key, std::stop_token stop) override;
 
  private:
   template <class Call>

@@ -37,7 +37,9 @@ class Tiered : public Forwarding {
  public:
   // prepare_tier() went well with these options. `meter` counts what the tier answers.
   Tiered(std::shared_ptr<ObjectStore> inner, TierOptions options, std::shared_ptr<Meter> meter)
-      : Forwarding(std::move(inner)), options_(std::move(options)), meter_(std::move(meter)) {}
+      : Forwarding(std::move(inner)), options_(std::move(options)), meter_(std::move(meter)) {
+    meter_->begin_tier();
+  }
 
   Result<Object> get(const Key& key, ByteRange range, std::stop_token stop) override;
   Result<Version> put(const Key& key, Body body, const Condition& condition, std::stop_token stop) override;

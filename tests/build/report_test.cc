@@ -25,7 +25,7 @@ Report sample() {
   report.cache = {"read-only", "config var HEARTH_CACHE=read-only", 4};
   report.restore = {"hit", "0123", "parent", 10, 1000, 500};
   report.save = {"saved", "4567", 11, 1100, 100, 90, 3, 1, 2, 3, 4, 5000, 5};
-  report.store = {1, 2, 3, 4, 5, 6, 7, 8};
+  report.store = {1, 2, 3, 4, 5, 6, 7, 8, TierReport{9, 10, 11}};
   return report;
 }
 
@@ -69,8 +69,14 @@ TEST(Report, IsCompletedByASaveThatEndsLater) {
   const auto completed = with_save(to_json(report), save, phase, {1, 1, 1, 1, 1, 1, 1, 1});
   ASSERT_TRUE(completed.has_value()) << completed.error().message;
   Report whole = sample();
-  whole.store = {2, 3, 4, 5, 6, 7, 8, 9};
+  whole.store = {2, 3, 4, 5, 6, 7, 8, 9, TierReport{9, 10, 11}};
   EXPECT_EQ(to_json(whole), *completed);
+  const StoreReport more{0, 0, 0, 0, 0, 0, 0, 0, TierReport{1, 2, 3}};
+  whole.store.tier = TierReport{10, 12, 14};
+  EXPECT_EQ(to_json(whole), with_save(to_json(report), save, phase, {1, 1, 1, 1, 1, 1, 1, 1, more.tier}).value());
+  report.store.tier.reset();
+  whole.store = {1, 2, 3, 4, 5, 6, 7, 8, more.tier};
+  EXPECT_EQ(to_json(whole), with_save(to_json(report), save, phase, more).value());
   EXPECT_EQ(ErrorKind::corrupt, with_save("{}", save, phase, {}).error().kind);
   EXPECT_EQ(ErrorKind::corrupt, with_save("", save, phase, {}).error().kind);
 }

@@ -111,6 +111,12 @@ class Everywhere:
         ran = self.hearth("run", "demo")
         self.assertIn("RAN", ran.log, str(ran))
 
+    def test_the_check_finds_out_what_is_honoured(self):
+        checked = self.hearth("store", "check", "--create-store", "--format", "json")
+        self.assertEqual((checked.code, checked.errors), (0, ""), str(checked))
+        report = json.loads(checked.log)
+        self.assertEqual((report["usable"], report["checksums"], report["left_behind"]), (True, True, 0), str(checked))
+
     def test_without_create_store_the_bucket_is_not_made(self):
         message = self.NO_BUCKET.format(self.bucket)
         saved = self.save()

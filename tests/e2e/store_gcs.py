@@ -71,6 +71,14 @@ class OnGcs(Everywhere, OnStore):
         self.assertEqual(self.restore().code, 0)
         self.assert_same()
 
+    def test_the_check_finds_out_that_hashes_are_ignored(self):
+        inject(kind="ignore-hashes")
+        checked = self.hearth("store", "check", "--create-store")
+        self.assertEqual((checked.code, checked.errors), (0, ""), str(checked))
+        self.assertIn("  checksums            no      what does not have its checksum is stored all the same\n", checked.log)
+        self.assertIn("  advice: what is damaged on its way may be stored", checked.log)
+        self.assertEqual(faults()["left"], 0)
+
     def test_a_publish_survives_cut_uploads(self):
         pack = self.buildpack(compile='head -c 40000000 /dev/urandom >"$1/large"; echo "sha256sum large" >"$1/go"; '
                                       'echo SUM=[$(sha256sum "$1/large" | cut -d" " -f1)]',

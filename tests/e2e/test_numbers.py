@@ -274,7 +274,8 @@ class Numbers(Caches):
                           ["cache", "rollback", "demo", "--to", "0", "--yes"], ["cache", "gc", "demo"],
                           ["cache", "expire", "demo", "--unused", "1h", "--yes"],
                           ["cache", "purge", "demo", "--path", "tool", "--yes"], ["cache", "purge", "demo", "--yes"],
-                          ["builds", "ls", "built"], ["builds", "rm", "built", "--all", "--yes"], ["doctor"]):
+                          ["builds", "ls", "built"], ["builds", "rm", "built", "--all", "--yes"], ["store", "check"],
+                          ["doctor"]):
             outcome = self.hearth(*arguments, "--format", "json")
             self.assertEqual(outcome.code, 0, f"{arguments}: {outcome}")
             told = names_in(json.loads(outcome.log))

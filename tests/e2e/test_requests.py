@@ -35,10 +35,16 @@ class Requests(EndToEnd):
 
     def test_with_a_tier_an_unchanged_build_asks_for_head_alone(self):
         tier = self.root / "home" / "tier"
-        self.count("change", "--tier", tier)
+        _, cold = self.count("change", "--tier", tier)
+        self.assertEqual(cold.report["store"]["tier"]["hits"], 0)
         requests, outcome = self.count("nothing", "--tier", tier)
         self.assertEqual((outcome.restore["outcome"], outcome.save["outcome"]), ("hit", "unchanged"))
         self.assertEqual(requests, WARM_WITH_TIER)
+        did = outcome.report["store"]["tier"]
+        self.assertGreaterEqual(did["hits"], self.packs())
+        self.assertEqual((did["misses"], did["bytes"]), (0, outcome.restore["fetched_bytes"]))
+        _, without = self.count("nothing")
+        self.assertIsNone(without.report["store"]["tier"])
 
     def test_with_a_kept_cache_an_unchanged_build_asks_for_head_alone(self):
         self.count("change", "--keep-caches", "1GiB")

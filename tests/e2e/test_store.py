@@ -15,7 +15,8 @@ class StoreCheck(EndToEnd):
     def test_a_directory(self):
         store = self.root / "data" / "checked"
         outcome = self.check(f"file://{store}")
-        for line in ("write, read back     yes", "compare-and-swap     yes", "list past one page   yes     1001 of 1001"):
+        for line in ("write, read back     yes", "compare-and-swap     yes", "list past one page   yes     1001 of 1001",
+                     "checksums            -       nothing travels that could be damaged"):
             self.assertIn(line, outcome.log)
         self.assertTrue(outcome.log.rstrip().endswith("The store can be used."), outcome.log)
         left = [path for path in store.rglob("*") if path.is_file() and ".hearth" not in path.parts]
@@ -26,7 +27,10 @@ class StoreCheck(EndToEnd):
         self.assertTrue(report["usable"])
         self.assertTrue(report["compare_and_swap"])
         self.assertEqual(report["left_behind"], 0)
-        self.assertEqual({finding["verdict"] for finding in report["findings"]}, {"yes"})
+        self.assertIsNone(report["checksums"])  # nothing travels
+        verdicts = {finding["subject"]: finding["verdict"] for finding in report["findings"]}
+        self.assertEqual(verdicts.pop("checksums"), "-")
+        self.assertEqual(set(verdicts.values()), {"yes"})
         self.assertGreater(report["read_bytes_per_second"], 0)
 
     def test_bad_input(self):

@@ -11,7 +11,6 @@ namespace hearth::store {
 namespace {
 
 using testing::Contains;
-using testing::Each;
 using testing::Field;
 using testing::HasSubstr;
 
@@ -38,7 +37,9 @@ TEST(StoreCheck, AGoodStoreIsUsableAndLeftAsItWas) {
   const CheckReport report = check(store, small(), {});
   EXPECT_TRUE(report.usable);
   EXPECT_EQ(report.compare_and_swap, CompareAndSwap::honoured);
-  EXPECT_THAT(report.findings, Each(Field(&Finding::verdict, Verdict::yes)));
+  for (const Finding& finding : report.findings) {
+    EXPECT_EQ(finding.verdict, finding.subject == "checksums" ? Verdict::skipped : Verdict::yes) << finding.subject;
+  }
   EXPECT_GT(report.latency.count(), 0);
   EXPECT_GT(report.write_rate, 0);
   EXPECT_GT(report.read_rate, 0);
@@ -67,7 +68,16 @@ TEST(StoreCheck, WithoutCompareAndSwapItIsUsable) {
 // Does one thing wrong, as real servers do.
 class Strange : public Forwarding {
  public:
-  enum class Habit { lies_about_content, forgets_in_lists, ignores_conditions, never_deletes, ignores_ranges };
+  enum class Habit {
+    lies_about_content,
+    forgets_in_lists,
+    ignores_conditions,
+    never_deletes,
+    ignores_ranges,
+    refuses_damage,
+    takes_damage,
+    forbids_damage
+  };
   explicit Strange(Habit habit) : Forwarding(std::make_shared<MemoryStore>()), habit_(habit) {}
 
   Result<Object> get(const Key& key, ByteRange range, std::stop_token stop) override {
@@ -93,6 +103,13 @@ class Strange : public Forwarding {
   Result<void> remove_each(std::span<const Key> keys, std::stop_token stop) override {
     if (habit_ == Habit::never_deletes) return fail(ErrorKind::denied, "no");
     return Forwarding::remove_each(keys, std::move(stop));
+  }
+  Result<Checksums> try_checksums(const Key& key, std::stop_token stop) override {
+    if (habit_ == Habit::refuses_damage) return Checksums::honoured;
+    if (habit_ == Habit::forbids_damage) return fail(ErrorKind::denied, "not by you");
+    if (habit_ != Habit::takes_damage) return Forwarding::try_checksums(key, std::move(stop));
+    TRY(put(key, std::span<const std::byte>(), Condition::none(), std::move(stop)));
+    return Checksums::ignored;
   }
 
  private:
@@ -121,6 +138,30 @@ TEST(StoreCheck, IgnoredConditionsAreNoCompareAndSwap) {
   EXPECT_TRUE(report.usable);
   EXPECT_EQ(report.compare_and_swap, CompareAndSwap::absent);
   EXPECT_THAT(find(report, "compare-and-swap").detail, HasSubstr("overwritten"));
+}
+
+TEST(StoreCheck, ADamagedUploadIsRefusedOrStoredOrNeither) {
+  struct Case {
+    Strange::Habit habit;
+    Checksums checksums;
+    Verdict verdict;
+    std::string detail;
+  };
+  const std::vector<Case> cases = {
+      {Strange::Habit::refuses_damage, Checksums::honoured, Verdict::yes, "refused"},
+      {Strange::Habit::takes_damage, Checksums::ignored, Verdict::no, "stored all the same"},
+      {Strange::Habit::forbids_damage, Checksums::absent, Verdict::skipped, "not by you"},
+      {Strange::Habit::ignores_conditions, Checksums::absent, Verdict::skipped, "nothing travels"}};
+  for (const Case& one : cases) {
+    Strange store(one.habit);
+    const CheckReport report = check(store, small(), {});
+    EXPECT_TRUE(report.usable) << one.detail;
+    EXPECT_EQ(report.checksums, one.checksums) << one.detail;
+    EXPECT_EQ(find(report, "checksums").verdict, one.verdict) << one.detail;
+    EXPECT_THAT(find(report, "checksums").detail, HasSubstr(one.detail));
+    EXPECT_EQ(report.left_behind, 0U);
+    EXPECT_EQ(objects_in(store), 0U);
+  }
 }
 
 TEST(StoreCheck, SaysWhatItLeavesBehind) {

@@ -162,6 +162,12 @@ TEST_P(StoreContract, IfVersion) {
   EXPECT_EQ(store().put(key("a"), bytes_of("x"), Condition::if_version(second), {}).error().kind, ErrorKind::conflict);
 }
 
+TEST_P(StoreContract, ADamagedUploadIsThereOnlyIfChecksumsAreIgnored) {
+  const auto checksums = store().try_checksums(key("damaged"), {});
+  ASSERT_TRUE(checksums) << checksums.error().message;
+  EXPECT_EQ(store().stat(key("damaged"), {}).has_value(), *checksums == Checksums::ignored);
+}
+
 TEST_P(StoreContract, ListsInBytewiseOrderOfTheKeys) {
   for (const char* name : {"a/b", "a-b", "a.b", "a0", "b", "a!c/d", "A", "a/b-c/d", "a/b0", "a/%41"}) put(name, name);
   EXPECT_THAT(keys_below(store(), ""),

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -11,6 +12,7 @@
 
 #include "store/azure/azure_store.h"
 #include "support/http_double.h"
+#include "util/mac.h"
 #include "util/text.h"
 
 namespace hearth::store::azure {
@@ -57,6 +59,9 @@ class FakeAzure {
                           fmt::format("x-ms-error-code: {}\r\nx-ms-request-id: id-7\r\n{}", code, more));
   }
 
+  // It takes any content from now on.
+  void ignore_md5() { looks_at_md5_ = false; }
+
   // The methods of the requests so far: "PUT PUT HEAD".
   std::string methods() const {
     std::string text;
@@ -70,6 +75,12 @@ class FakeAzure {
     int writes = 0;
   };
 
+  bool is_damaged(const support::SeenRequest& request) const {
+    util::Md5 md5;
+    md5.update(std::as_bytes(std::span(request.body)));
+    const std::string told = request.header("content-md5");
+    return looks_at_md5_ && !told.empty() && told != util::to_base64(md5.finish());
+  }
   static std::string head_of(const Blob& blob) {
     return fmt::format(
         "ETag: \"0x{}\"\r\nLast-Modified: Sat, 01 Jun 2024 10:00:00 GMT\r\nDate: Sat, 01 Jun 2024 10:00:01 GMT\r\n",
@@ -79,6 +90,7 @@ class FakeAzure {
   Blob& write(const std::string& target, const std::string& text) { return blobs_[target] = {text, ++writes_}; }
 
   support::Reply put(const support::SeenRequest& request, const std::string& name) {
+    if (is_damaged(request)) return error(400, "Md5Mismatch");
     const auto there = blobs_.find(name);
     if (request.headers.contains("if-none-match") && there != blobs_.end()) return error(409, "BlobAlreadyExists");
     const std::string wanted = request.header("if-match");
@@ -108,6 +120,7 @@ class FakeAzure {
   }
 
   Hook hook_;
+  std::atomic<bool> looks_at_md5_ = true;
   std::mutex mutex_;
   std::map<std::string, Blob> blobs_;
   int writes_ = 0;

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -12,6 +13,7 @@
 #include "store/s3/s3_store.h"
 #include "support/http_double.h"
 #include "util/hash.h"
+#include "util/mac.h"
 
 namespace hearth::store::s3 {
 
@@ -61,6 +63,9 @@ class FakeS3 {
                           fmt::format("<Error><Code>{}</Code><RequestId>id-7</RequestId>{}</Error>", code, more));
   }
 
+  // It takes any content from now on.
+  void ignore_md5() { looks_at_md5_ = false; }
+
   // The methods of the requests so far: "PUT PUT HEAD".
   std::string methods() const {
     std::string text;
@@ -70,6 +75,12 @@ class FakeS3 {
 
  private:
   static std::string etag(const std::string& text) { return util::sha256(text).hex().substr(0, 32); }
+  bool is_damaged(const support::SeenRequest& request) const {
+    util::Md5 md5;
+    md5.update(std::as_bytes(std::span(request.body)));
+    const std::string told = request.header("content-md5");
+    return looks_at_md5_ && !told.empty() && told != util::to_base64(md5.finish());
+  }
   static std::string head_of(const std::string& text) {
     return fmt::format(
         "ETag: \"{}\"\r\nLast-Modified: Sat, 01 Jun 2024 10:00:00 GMT\r\nDate: Sat, 01 Jun 2024 10:00:01 GMT\r\n",
@@ -92,6 +103,7 @@ class FakeS3 {
     const std::lock_guard lock(mutex_);
     const std::string name = request.target.substr(std::string("/bucket/").size());
     if (request.method == "PUT") {
+      if (is_damaged(request)) return error(400, "BadDigest");
       const bool conditional = request.headers.contains("if-match") || request.headers.contains("if-none-match");
       if (conditional && conditions_ == Conditions::not_implemented) return error(501, "NotImplemented");
       if (conditions_ != Conditions::ignored && !holds(request, name)) return error(412, "PreconditionFailed");
@@ -111,6 +123,7 @@ class FakeS3 {
 
   const Conditions conditions_;
   std::function<std::optional<support::Reply>(const support::SeenRequest&)> hook_;
+  std::atomic<bool> looks_at_md5_ = true;
   std::mutex mutex_;
   std::map<std::string, std::string> objects_;
   support::HttpDouble server_;

@@ -80,6 +80,7 @@ TEST(Metered, CountsRequestsAndBytes) {
   EXPECT_EQ(reading.bytes_out, 5U);
   EXPECT_EQ(reading.bytes_in, 2U);
   EXPECT_EQ(reading.retries, 1U);
+  EXPECT_FALSE(reading.tier);
 }
 
 }  // namespace

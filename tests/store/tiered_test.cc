@@ -99,7 +99,7 @@ TEST_F(Tier, FetchesOnce) {
   EXPECT_EQ(object.info.size, bytes.size());
   EXPECT_EQ(object.info.version, behind.version);
   EXPECT_EQ(object.info.modified, behind.modified);
-  const MeterReading::Tier reading = meter_->read().tier;
+  const MeterReading::Tier reading = meter_->read().tier.value();
   EXPECT_EQ(reading.hits, 2U);
   EXPECT_EQ(reading.misses, 1U);
   EXPECT_EQ(reading.bytes, 2 * bytes.size());
@@ -122,7 +122,7 @@ TEST_F(Tier, AnswersEveryRangeAsTheStoreDoes) {
       }
     }
   }
-  EXPECT_GT(meter_->read().tier.hits, 50U);
+  EXPECT_GT(meter_->read().tier.value().hits, 50U);
 }
 
 TEST_F(Tier, WhatChangesIsAlwaysAskedFor) {

@@ -118,6 +118,10 @@ Result<Version> AzureStore::put(const Key& key, Body body, const Condition& cond
   return within(key.text(), upload(requests_, options_, name_of(key), body, condition, stop));
 }
 
+Result<Checksums> AzureStore::try_checksums(const Key& key, std::stop_token stop) {
+  return within(key.text(), upload_damaged(requests_, options_, name_of(key), stop));
+}
+
 Result<void> AzureStore::list(const Prefix& prefix, const Visitor& visit, std::stop_token stop) {
   const std::string below = blob_name(options_.prefix + prefix.text());
   Pages pages(options_.prefix, visit);

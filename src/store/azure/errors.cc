@@ -19,8 +19,6 @@ struct Meaning {
 // Where the code says more than the status.
 constexpr std::array kMeanings{
     Meaning{kNoContainer, ErrorKind::invalid},
-    Meaning{"Md5Mismatch", ErrorKind::unavailable},  // damaged on the way
-    Meaning{"Crc64Mismatch", ErrorKind::unavailable},
     Meaning{"IncompleteBody", ErrorKind::unavailable},
     // Another writer's put has swept the blocks away: the whole put may be tried again.
     Meaning{"InvalidBlockList", ErrorKind::unavailable},
@@ -54,7 +52,12 @@ std::string code_of(const http::Answer& answer) {
   return code.empty() ? parse_error_code(answer.text()) : std::string(code);
 }
 
+bool is_damage(std::string_view code) {
+  return code == "Md5Mismatch" || code == "Crc64Mismatch";
+}
+
 ErrorKind kind_of(int status, std::string_view code) {
+  if (is_damage(code)) return ErrorKind::unavailable;
   const auto meaning = std::ranges::find(kMeanings, code, &Meaning::code);
   return meaning != kMeanings.end() ? meaning->kind : http::kind_of_status(status);
 }

@@ -12,6 +12,9 @@ namespace hearth::store::azure {
 // The server's code of an answer that is none of 2xx: of its field x-ms-error-code, else of its document; may be empty.
 std::string code_of(const http::Answer& answer);
 
+// Whether the server says by this code that the content does not have its checksum.
+bool is_damage(std::string_view code);
+
 // What a caller can do about this status and error code ("Blob service error codes", "Common REST API error codes").
 // `code` may be empty.
 ErrorKind kind_of(int status, std::string_view code);

@@ -6,6 +6,7 @@
 #include "store/azure/documents.h"
 #include "store/azure/errors.h"
 #include "store/body.h"
+#include "store/damage.h"
 #include "store/parts.h"
 #include "store/ranged.h"
 #include "util/mac.h"
@@ -48,16 +49,19 @@ Result<Version> created(const http::Answer& answer, const AzureOptions& options,
   return std::unexpected(std::move(error));
 }
 
+Call whole_call(const AzureOptions& options, const std::string& blob, const http::Content& content,
+                const std::string& md5, const Condition& condition) {
+  Call call{
+      .method = "PUT", .blob = blob, .query = {}, .headers = creation_headers(options, condition), .content = content};
+  call.headers.push_back({"x-ms-blob-type", "BlockBlob"});
+  call.headers.push_back({"Content-MD5", md5});
+  return call;
+}
+
 Result<Version> upload_whole(Requests& requests, const AzureOptions& options, const std::string& blob, const Body& body,
                              std::uint64_t size, const Condition& condition, const std::stop_token& stop) {
   const std::string md5 = TRY(md5_of(body, {0, size}, stop));
-  Call call{.method = "PUT",
-            .blob = blob,
-            .query = {},
-            .headers = creation_headers(options, condition),
-            .content = content_of(body, {0, size})};
-  call.headers.push_back({"x-ms-blob-type", "BlockBlob"});
-  call.headers.push_back({"Content-MD5", md5});
+  const Call call = whole_call(options, blob, content_of(body, {0, size}), md5, condition);
   const http::Answer answer = TRY(within("PUT", requests.send(call, stop)));
   return created(answer, options, condition, "PUT");
 }
@@ -118,6 +122,16 @@ Result<Version> upload(Requests& requests, const AzureOptions& options, const st
   const std::uint64_t size = TRY(body_size(body));
   return size < kBlocksFrom ? upload_whole(requests, options, blob, body, size, condition, stop)
                             : upload_in_blocks(requests, options, blob, body, size, condition, stop);
+}
+
+Result<Checksums> upload_damaged(Requests& requests, const AzureOptions& options, const std::string& blob,
+                                 const std::stop_token& stop) {
+  const std::string md5 = TRY(md5_of(intact_bytes(), {0, intact_bytes().size()}, stop));
+  const Call call = whole_call(options, blob, damaged_bytes(), md5, Condition::none());
+  const http::Answer answer = TRY(within("PUT", requests.send(call, stop)));
+  if (answer.ok()) return Checksums::ignored;
+  if (is_damage(code_of(answer))) return Checksums::honoured;
+  return std::unexpected(error_of(answer, "PUT", options.container));
 }
 
 }  // namespace hearth::store::azure

@@ -23,4 +23,8 @@ std::uint64_t block_size(std::uint64_t size);
 Result<Version> upload(Requests& requests, const AzureOptions& options, const std::string& blob, const Body& body,
                        const Condition& condition, const std::stop_token& stop);
 
+// Whether the server refuses a few bytes with the MD5 of others (object_store.h, try_checksums).
+Result<Checksums> upload_damaged(Requests& requests, const AzureOptions& options, const std::string& blob,
+                                 const std::stop_token& stop);
+
 }  // namespace hearth::store::azure

@@ -31,9 +31,13 @@ bool names_what_is_absent(const ErrorDocument& document) {
   return document.message.contains(kNoBucket) || document.message.starts_with("No such object");
 }
 
+bool is_damage(int status, const ErrorDocument& document) {
+  return status == 400 && document.message.contains(kDamaged);
+}
+
 ErrorKind kind_of(int status, const ErrorDocument& document) {
   if (status == 404 && document.message.contains(kNoBucket)) return ErrorKind::invalid;
-  if (status == 400 && document.message.contains(kDamaged)) return ErrorKind::unavailable;
+  if (is_damage(status, document)) return ErrorKind::unavailable;
   if (status == 410) return ErrorKind::unavailable;  // an upload that the server has given up: from its beginning
   const auto meaning = std::ranges::find(kMeanings, document.reason, &Meaning::reason);
   return meaning != kMeanings.end() ? meaning->kind : http::kind_of_status(status);

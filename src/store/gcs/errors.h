@@ -14,6 +14,9 @@ namespace hearth::store::gcs {
 // absent, as far as the document tells it from an object, is invalid.
 ErrorKind kind_of(int status, const ErrorDocument& document);
 
+// Whether the server says that the content does not have its checksum.
+bool is_damage(int status, const ErrorDocument& document);
+
 // Whether the document says which of bucket and object is absent; Google's does, emulators' need not.
 bool names_what_is_absent(const ErrorDocument& document);
 

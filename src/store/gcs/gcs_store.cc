@@ -129,6 +129,10 @@ Result<Version> GcsStore::put(const Key& key, Body body, const Condition& condit
   return within(key.text(), upload(requests_, object, stop));
 }
 
+Result<Checksums> GcsStore::try_checksums(const Key& key, std::stop_token stop) {
+  return within(key.text(), upload_damaged(requests_, name_of(key), options_.storage_class, stop));
+}
+
 Result<void> GcsStore::visit_page(const ListPage& page, StoreTime now, const Visitor& visit) const {
   for (const Resource& resource : page.objects) {
     if (!resource.name.starts_with(options_.prefix)) continue;

@@ -32,6 +32,7 @@ class GcsStore : public ObjectStore {
   // Several at a time.
   Result<void> remove_each(std::span<const Key> keys, std::stop_token stop) override;
   CompareAndSwap compare_and_swap() const override { return CompareAndSwap::honoured; }
+  Result<Checksums> try_checksums(const Key& key, std::stop_token stop) override;
   std::string description() const override { return options_.shown; }
 
  private:

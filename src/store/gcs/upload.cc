@@ -1,6 +1,7 @@
 #include "store/gcs/upload.h"
 
 #include "store/body.h"
+#include "store/damage.h"
 #include "store/gcs/errors.h"
 #include "store/patience.h"
 #include "store/ranged.h"
@@ -12,6 +13,7 @@ namespace hearth::store::gcs {
 namespace {
 
 constexpr int kIncomplete = 308;
+constexpr int kBadRequest = 400;
 constexpr std::chrono::seconds kCancelLimit{10};
 constexpr const char* kJson = "application/json; charset=UTF-8";
 constexpr const char* kBinary = "application/octet-stream";
@@ -62,14 +64,18 @@ http::Framed framed(const std::string& document, const http::Content& content, c
   return message;
 }
 
-Result<Resource> upload_at_once(Requests& requests, const NewObject& object, const Content& content,
-                                const std::stop_token& stop) {
+Call whole_call(const Requests& requests, const NewObject& object, const Content& content) {
   const std::string boundary = "hearth-" + util::random_hex(16);
   Call call = upload_call(requests, object, "multipart");
   call.headers = {{"Content-Type", "multipart/related; boundary=" + boundary}, hash_header(content)};
   call.content = framed(object_document(content.crc32c, object.storage_class),
                         content_of(object.body, {0, content.size}), boundary);
-  const http::Answer answer = TRY(requests.demand(call, "storing", stop));
+  return call;
+}
+
+Result<Resource> upload_at_once(Requests& requests, const NewObject& object, const Content& content,
+                                const std::stop_token& stop) {
+  const http::Answer answer = TRY(requests.demand(whole_call(requests, object, content), "storing", stop));
   return parse_resource(answer.text());
 }
 
@@ -200,6 +206,20 @@ Result<Version> upload(Requests& requests, const NewObject& object, const std::s
                      .query = {{"ifGenerationMatch", stored.generation}}};
   (void)requests.send(removal, stop);
   return fail(ErrorKind::unavailable, "the server stored other bytes than were sent");
+}
+
+Result<Checksums> upload_damaged(Requests& requests, const std::string& name, const std::string& storage_class,
+                                 const std::stop_token& stop) {
+  const Body sent = damaged_bytes();
+  const Condition none = Condition::none();
+  const NewObject object{.name = name, .storage_class = storage_class, .body = sent, .condition = none};
+  util::Crc32c crc;
+  crc.update(intact_bytes());
+  const Content content{.size = damaged_bytes().size(), .crc32c = crc.value()};
+  const http::Answer answer = TRY(requests.demand(whole_call(requests, object, content), "storing", stop, kBadRequest));
+  if (answer.ok()) return Checksums::ignored;
+  if (is_damage(answer.status, parse_error(answer.text()))) return Checksums::honoured;
+  return std::unexpected(error_of(answer, "storing", requests.bucket()));
 }
 
 }  // namespace hearth::store::gcs

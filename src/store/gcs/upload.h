@@ -25,4 +25,8 @@ struct NewObject {
 // same (it names another one) is unavailable, and what it stored is removed. Reads the body twice.
 Result<Version> upload(Requests& requests, const NewObject& object, const std::stop_token& stop);
 
+// Whether the server refuses a few bytes with the CRC-32C of others (object_store.h, try_checksums).
+Result<Checksums> upload_damaged(Requests& requests, const std::string& name, const std::string& storage_class,
+                                 const std::stop_token& stop);
+
 }  // namespace hearth::store::gcs

@@ -18,10 +18,6 @@ constexpr std::array kMeanings{
     Meaning{"NoSuchBucket", ErrorKind::invalid},
     Meaning{"NoSuchUpload", ErrorKind::unavailable},  // aborted or expired: the whole put may be tried again
     Meaning{"InvalidPart", ErrorKind::unavailable},
-    Meaning{"BadDigest", ErrorKind::unavailable},  // damaged on the way
-    Meaning{"InvalidDigest", ErrorKind::unavailable},
-    Meaning{"XAmzContentSHA256Mismatch", ErrorKind::unavailable},
-    Meaning{"XAmzContentChecksumMismatch", ErrorKind::unavailable},
     Meaning{"IncompleteBody", ErrorKind::unavailable},
     Meaning{"RequestTimeout", ErrorKind::unavailable},
     Meaning{"OperationAborted", ErrorKind::unavailable},
@@ -36,6 +32,9 @@ constexpr std::array kMeanings{
     Meaning{"BucketAlreadyExists", ErrorKind::denied},  // somebody else's
 };
 
+constexpr std::array<std::string_view, 4> kDamage{"BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch",
+                                                  "XAmzContentChecksumMismatch"};
+
 std::string request_id(const http::Answer& answer, const ErrorDocument& document) {
   if (!document.request_id.empty()) return document.request_id;
   return std::string(http::value_of(answer.headers, "x-amz-request-id"));
@@ -43,7 +42,12 @@ std::string request_id(const http::Answer& answer, const ErrorDocument& document
 
 }  // namespace
 
+bool is_damage(std::string_view code) {
+  return std::ranges::find(kDamage, code) != kDamage.end();
+}
+
 ErrorKind kind_of(int status, std::string_view code) {
+  if (is_damage(code)) return ErrorKind::unavailable;
   const auto meaning = std::ranges::find(kMeanings, code, &Meaning::code);
   return meaning != kMeanings.end() ? meaning->kind : http::kind_of_status(status);
 }

@@ -14,6 +14,9 @@ namespace hearth::store::s3 {
 // among them). `code` may be empty.
 ErrorKind kind_of(int status, std::string_view code);
 
+// Whether the server says by this code that the content does not have its checksum.
+bool is_damage(std::string_view code);
+
 // The error of an answer that is none of 2xx: names the server's code and request id, and carries its Retry-After. An
 // absent bucket is invalid, unlike an absent object, and the message says what to do. `operation` is for the message.
 Error error_of(const http::Answer& answer, const ErrorDocument& document, std::string_view operation,

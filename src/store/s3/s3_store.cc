@@ -90,6 +90,10 @@ Result<Version> S3Store::put(const Key& key, Body body, const Condition& conditi
   return within(key.text(), version_of(answer));
 }
 
+Result<Checksums> S3Store::try_checksums(const Key& key, std::stop_token stop) {
+  return within(key.text(), upload_damaged(requests_, options_, name_of(key), stop));
+}
+
 Result<void> S3Store::visit_page(const ListPage& page, StoreTime now, const Visitor& visit) const {
   for (const ListedObject& object : page.objects) {
     if (!object.name.starts_with(options_.prefix)) continue;

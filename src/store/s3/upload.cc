@@ -3,10 +3,12 @@
 #include <algorithm>
 
 #include "store/body.h"
+#include "store/damage.h"
 #include "store/parts.h"
 #include "store/patience.h"
 #include "store/ranged.h"
 #include "store/s3/documents.h"
+#include "store/s3/errors.h"
 #include "util/hash.h"
 #include "util/mac.h"
 #include "util/stop.h"
@@ -136,6 +138,21 @@ Result<Version> upload_in_parts(Requests& requests, const S3Options& options, co
   Result<Version> version = sent ? upload.complete(stop) : Result<Version>(std::unexpected(sent.error()));
   if (!version) upload.abort();
   return version;
+}
+
+Result<Checksums> upload_damaged(Requests& requests, const S3Options& options, const std::string& object,
+                                 const std::stop_token& stop) {
+  const std::span<const std::byte> sent = damaged_bytes();
+  Call call = TRY(put_call(object, sent, {0, sent.size()}, stop));
+  util::Md5 md5;
+  md5.update(intact_bytes());
+  call.headers = creation_headers(options);
+  call.headers.push_back({"Content-MD5", md5_header(md5)});
+  const http::Answer answer = TRY(within("PUT", requests.send(call, stop)));
+  if (answer.ok()) return Checksums::ignored;
+  const ErrorDocument document = parse_error(answer.text());
+  if (is_damage(document.code)) return Checksums::honoured;
+  return std::unexpected(error_of(answer, document, "PUT", options.bucket));
 }
 
 }  // namespace hearth::store::s3

@@ -30,4 +30,9 @@ Result<Call> put_call(const std::string& object, const Body& body, ByteRange par
 Result<Version> upload_in_parts(Requests& requests, const S3Options& options, const std::string& object,
                                 const Body& body, const std::stop_token& stop);
 
+// Whether the server refuses a few bytes with the MD5 of others (object_store.h, try_checksums). Their SHA-256 is
+// right: a wrong one may be answered as a wrong signature.
+Result<Checksums> upload_damaged(Requests& requests, const S3Options& options, const std::string& object,
+                                 const std::stop_token& stop);
+
 }  // namespace hearth::store::s3

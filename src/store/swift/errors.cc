@@ -16,8 +16,9 @@ struct Meaning {
 // Where Swift means something of its own by a status.
 constexpr std::array kMeanings{
     // Another write of the same object has a later time, or a segment is missing: nobody asked for a condition here.
-    Meaning{409, ErrorKind::unavailable}, Meaning{413, ErrorKind::denied},  // a quota; sizes are known before
-    Meaning{422, ErrorKind::unavailable},  // the content has not the ETag that it was sent with
+    Meaning{409, ErrorKind::unavailable},
+    Meaning{413, ErrorKind::denied},  // a quota; sizes are known before
+    Meaning{kDamagedStatus, ErrorKind::unavailable},
     Meaning{498, ErrorKind::unavailable},  // too many requests
     Meaning{499, ErrorKind::unavailable},  // less content than announced
     Meaning{507, ErrorKind::unavailable},

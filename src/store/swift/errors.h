@@ -9,6 +9,9 @@
 
 namespace hearth::store::swift {
 
+// Of a content that has not the ETag that it was sent with.
+inline constexpr int kDamagedStatus = 422;
+
 // What a caller can do about this status and the answer's text (statuses of OpenStack's Object Storage API; codes of
 // Ceph's Swift API, which are the whole text). `text` may be empty.
 ErrorKind kind_of(int status, std::string_view text);

@@ -111,6 +111,10 @@ Result<Version> SwiftStore::put(const Key& key, Body body, const Condition& cond
   return within(key.text(), std::move(version));
 }
 
+Result<Checksums> SwiftStore::try_checksums(const Key& key, std::stop_token stop) {
+  return within(key.text(), put_damaged(requests_, name_of(key), stop));
+}
+
 Result<ObjectInfo> SwiftStore::listed_info(const Key& key, const ListedObject& object, StoreTime now,
                                            const std::stop_token& stop) {
   if (object.is_bare_manifest) return stat(key, stop);

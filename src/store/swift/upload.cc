@@ -5,6 +5,7 @@
 
 #include "store/answers.h"
 #include "store/body.h"
+#include "store/damage.h"
 #include "store/parts.h"
 #include "store/patience.h"
 #include "store/ranged.h"
@@ -31,6 +32,13 @@ Result<std::string> md5_of(const Body& body, ByteRange part, const std::stop_tok
   };
   TRY(for_each_piece(body, part, hash, stop));
   return util::to_hex(md5.finish());
+}
+
+Call whole_call(const std::string& name, const std::string& md5, const http::Content& content) {
+  return {.method = "PUT",
+          .object = name,
+          .headers = {{"ETag", md5}, {"Content-Type", "application/octet-stream"}},
+          .content = content};
 }
 
 // The error of an answer to a PUT that is none of 2xx.
@@ -67,10 +75,7 @@ class SegmentedUpload {
     const SendPart one = [this](std::size_t index, ByteRange part, const std::stop_token& stop_one) -> Result<void> {
       const std::string md5 = TRY(md5_of(body_, part, stop_one));
       const std::string segment = segment_name(index);
-      const Call call{.method = "PUT",
-                      .object = segment,
-                      .headers = {{"ETag", md5}, {"Content-Type", "application/octet-stream"}},
-                      .content = content_of(body_, part)};
+      const Call call = whole_call(segment, md5, content_of(body_, part));
       const http::Answer answer = TRY(requests_.demand(call, fmt::format("storing segment {}", index + 1), stop_one));
       TRY(checked_version(answer, md5));
       segments_[index] = {.path = "/" + container_ + "/" + segment, .etag = md5, .size = part.length};
@@ -166,14 +171,19 @@ Result<Version> put_whole(Requests& requests, const std::string& name, const Bod
                           const std::stop_token& stop) {
   const ByteRange all{0, TRY(body_size(body))};
   const std::string md5 = TRY(md5_of(body, all, stop));
-  Call call{.method = "PUT",
-            .object = name,
-            .headers = {{"ETag", md5}, {"Content-Type", "application/octet-stream"}},
-            .content = content_of(body, all)};
+  Call call = whole_call(name, md5, content_of(body, all));
   call.headers.insert(call.headers.end(), headers.begin(), headers.end());
   const http::Answer answer = TRY(within("PUT", requests.send(call, stop)));
   if (!answer.ok()) return std::unexpected(error_of_put(answer, requests, stop));
   return checked_version(answer, md5);
+}
+
+Result<Checksums> put_damaged(Requests& requests, const std::string& name, const std::stop_token& stop) {
+  const std::string md5 = TRY(md5_of(intact_bytes(), {0, intact_bytes().size()}, stop));
+  const http::Answer answer = TRY(within("PUT", requests.send(whole_call(name, md5, damaged_bytes()), stop)));
+  if (answer.ok()) return Checksums::ignored;
+  if (answer.status == kDamagedStatus) return Checksums::honoured;
+  return std::unexpected(requests.explain(answer, "PUT", stop));
 }
 
 Result<Version> put_in_segments(Requests& requests, const SwiftOptions& options, const std::string& name,

@@ -31,6 +31,9 @@ Result<std::uint64_t> segment_size(std::uint64_t size, std::uint64_t wanted, con
 Result<Version> put_whole(Requests& requests, const std::string& name, const Body& body, const http::Headers& headers,
                           const std::stop_token& stop);
 
+// Whether the server refuses a few bytes with the ETag of others (object_store.h, try_checksums).
+Result<Checksums> put_damaged(Requests& requests, const std::string& name, const std::stop_token& stop);
+
 // The same in segments, `transfers` at a time; a segment that fails is tried again by itself. The segments
 // of what fails in the end are removed, also after `stop` has fired, as far as ten seconds suffice for that; they stay
 // where the manifest may have been stored, although no answer said so.
