@@ -24,6 +24,9 @@ void bound_the_heap() {
   constexpr int kLargest = 12 << 20;  // in bytes; more than a block and less than a pack, which goes back at once
   mallopt(M_ARENA_MAX, static_cast<int>(std::max(2U, std::thread::hardware_concurrency())));
   mallopt(M_MMAP_THRESHOLD, kLargest);
+  // What is freed at an arena's end is soon wanted again: giving back 128 KiB at a time made a third of the page faults
+  // of a save, and two thirds of a restore's.
+  mallopt(M_TRIM_THRESHOLD, kLargest);
 }
 
 int run_program(std::span<char*> arguments) {

@@ -20,6 +20,10 @@ TEST(Block, ComesBackWhateverItHolds) {
     const auto encoded = encode_block(raw, 3);
     ASSERT_TRUE(encoded);
     EXPECT_LE(encoded->stored.size(), raw.size());
+    std::vector<std::byte> room(100);
+    const auto seen = view_block(encoded->block, encoded->stored, room);
+    ASSERT_TRUE(seen);
+    EXPECT_TRUE(std::ranges::equal(*seen, raw));
     const auto decoded = decode_block(encoded->block, encoded->stored);
     ASSERT_TRUE(decoded) << decoded.error().message;
     EXPECT_TRUE(*decoded == raw);

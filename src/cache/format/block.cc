@@ -44,6 +44,14 @@ Result<EncodedBlock> encode_block(std::span<const std::byte> raw, int level) {
 }
 
 Result<std::vector<std::byte>> decode_block(const Block& block, std::span<const std::byte> stored) {
+  std::vector<std::byte> room;
+  const std::span<const std::byte> raw = TRY(view_block(block, stored, room));
+  if (raw.data() != room.data()) return std::vector<std::byte>(raw.begin(), raw.end());
+  return room;
+}
+
+Result<std::span<const std::byte>> view_block(const Block& block, std::span<const std::byte> stored,
+                                              std::vector<std::byte>& room) {
   if (stored.size() != block.stored_bytes) {
     return fail(ErrorKind::corrupt, "{} bytes instead of the block's {}", stored.size(), block.stored_bytes);
   }
@@ -51,9 +59,14 @@ Result<std::vector<std::byte>> decode_block(const Block& block, std::span<const 
   if (block.raw_bytes == 0 || block.raw_bytes > kBlockLimit) {
     return fail(ErrorKind::corrupt, "a block of {} bytes", block.raw_bytes);
   }
-  if (block.encoding == Encoding::zstd) return decompress(stored, block.raw_bytes);
+  if (block.encoding == Encoding::zstd) {
+    if (room.size() < block.raw_bytes) room.resize(block.raw_bytes);
+    const auto raw = std::span(room).first(block.raw_bytes);
+    TRY(decompress_into(raw, stored));
+    return raw;
+  }
   if (block.stored_bytes != block.raw_bytes) return fail(ErrorKind::corrupt, "the block contradicts its sizes");
-  return std::vector<std::byte>(stored.begin(), stored.end());
+  return stored;
 }
 
 }  // namespace hearth::cache

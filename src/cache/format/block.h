@@ -48,4 +48,9 @@ Result<EncodedBlock> encode_block(std::span<const std::byte> raw, int level);
 // digest or decompressed size is corrupt. Allocates no more than kBlockLimit. Thread-safe.
 Result<std::vector<std::byte>> decode_block(const Block& block, std::span<const std::byte> stored);
 
+// The same without a copy: the bytes are `stored` itself, or lie in `room`, which grows as it must and may be used for
+// one block after another; memory that was touched before is much cheaper than fresh memory.
+Result<std::span<const std::byte>> view_block(const Block& block, std::span<const std::byte> stored,
+                                              std::vector<std::byte>& room);
+
 }  // namespace hearth::cache

@@ -56,19 +56,24 @@ Result<std::vector<std::byte>> compress(std::span<const std::byte> raw, int leve
   return std::vector<std::byte>(frame.begin(), frame.begin() + static_cast<std::ptrdiff_t>(size));
 }
 
-Result<std::vector<std::byte>> decompress(std::span<const std::byte> frame, std::size_t raw_bytes) {
+Result<void> decompress_into(std::span<std::byte> raw, std::span<const std::byte> frame) {
   ZSTD_DCtx* const context = decompression_context();
   if (context == nullptr) return fail(ErrorKind::io, "no memory to decompress");
   // Several frames in a row would be decompressed as one; there is exactly one.
   if (ZSTD_findFrameCompressedSize(frame.data(), frame.size()) != frame.size()) {
     return fail(ErrorKind::corrupt, "compressed data is damaged");
   }
-  if (ZSTD_getFrameContentSize(frame.data(), frame.size()) != raw_bytes) {
-    return fail(ErrorKind::corrupt, "compressed data does not have {} bytes of content", raw_bytes);
+  if (ZSTD_getFrameContentSize(frame.data(), frame.size()) != raw.size()) {
+    return fail(ErrorKind::corrupt, "compressed data does not have {} bytes of content", raw.size());
   }
-  std::vector<std::byte> raw(raw_bytes);
   const std::size_t size = ZSTD_decompressDCtx(context, raw.data(), raw.size(), frame.data(), frame.size());
-  if (size != raw_bytes) return fail(ErrorKind::corrupt, "compressed data is damaged");
+  if (size != raw.size()) return fail(ErrorKind::corrupt, "compressed data is damaged");
+  return {};
+}
+
+Result<std::vector<std::byte>> decompress(std::span<const std::byte> frame, std::size_t raw_bytes) {
+  std::vector<std::byte> raw(raw_bytes);
+  TRY(decompress_into(raw, frame));
   return raw;
 }
 

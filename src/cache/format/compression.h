@@ -15,8 +15,10 @@ inline constexpr int kDefaultCompressionLevel = 3;
 // One frame with the size of its content in it. Thread-safe; each thread keeps a context.
 Result<std::vector<std::byte>> compress(std::span<const std::byte> raw, int level);
 
-// The content of exactly one frame; anything but exactly `raw_bytes` of it is corrupt. Allocates raw_bytes, so the
-// caller has bounded them. Thread-safe.
+// The content of exactly one frame, which fills `raw`; anything but exactly so much of it is corrupt. Thread-safe.
+Result<void> decompress_into(std::span<std::byte> raw, std::span<const std::byte> frame);
+
+// As above. Allocates raw_bytes, so the caller has bounded them.
 Result<std::vector<std::byte>> decompress(std::span<const std::byte> frame, std::size_t raw_bytes);
 
 }  // namespace hearth::cache

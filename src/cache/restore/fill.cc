@@ -184,6 +184,7 @@ class Filler {
   // One thread's part: ranges first, since they take longest, then what has no content.
   Result<void> work(const std::stop_token& stop) {
     Creator creator = new_creator();
+    std::vector<std::byte> room;  // for one block after another
     const std::size_t ranges = plan_.ranges().size();
     const std::size_t portions = (manifest_.entries.size() + kPortion - 1) / kPortion;
     while (true) {
@@ -191,7 +192,7 @@ class Filler {
       const std::size_t next = next_task_++;
       if (next >= ranges + portions) return {};
       if (next < ranges) {
-        TRY(write_range(creator, plan_.ranges()[next], stop));
+        TRY(write_range(creator, room, plan_.ranges()[next], stop));
       } else {
         TRY(make_without_blocks(creator, (next - ranges) * kPortion));
       }
@@ -216,8 +217,10 @@ class Filler {
     return {};
   }
 
-  Result<void> write_range(Creator& creator, const FetchRange& range, const std::stop_token& stop) {
+  Result<void> write_range(Creator& creator, std::vector<std::byte>& room, const FetchRange& range,
+                           const std::stop_token& stop) {
     std::vector<std::byte> fetched;
+    std::vector<std::byte> again;
     std::span<const std::byte> bytes;
     if (range.pack == kInline) {
       bytes = std::span(manifest_.inline_bytes).subspan(range.offset, range.length);
@@ -232,9 +235,10 @@ class Filler {
       const std::uint64_t begin = std::min<std::uint64_t>(block.offset - range.offset, bytes.size());
       const std::span<const std::byte> stored =
           bytes.subspan(begin, std::min<std::uint64_t>(block.stored_bytes, bytes.size() - begin));
-      Result<std::vector<std::byte>> raw = decode_block(block, stored);
+      Result<std::span<const std::byte>> raw = view_block(block, stored, room);
       if (!raw && range.pack != kInline) {
-        raw = decode_block(block, TRY(fetch(range.pack, block.offset, block.stored_bytes, stop)));
+        again = TRY(fetch(range.pack, block.offset, block.stored_bytes, stop));
+        raw = view_block(block, again, room);
       }
       if (!raw) return damage(range.pack, std::move(raw).error());
       TRY(write_block(creator, index, *raw));
