@@ -98,7 +98,7 @@ Step Pipeline::take_source() {
   request.source = options_.source;
   request.strip = options_.strip;
   request.build_dir = work_->build();
-  request.owner = sandbox_->owner();
+  request.owner = file_owner();
   request.git = [&](const fetch::Reference&) -> Result<fetch::GitAccess> { return git_access(); };
   const Result<Source> source = build::take_source(request, deadline_.token());
   if (!source) return failed(FailureClass::source, source.error());
@@ -128,7 +128,7 @@ Step Pipeline::fetch_buildpacks() {
   plan.checkout_dir = work_->buildpacks();
   plan.store_dir = buildpack_store(work_->root());
   plan.store_bytes = kBuildpackStoreBytes;
-  plan.owner = sandbox_->owner();
+  plan.owner = file_owner();
   Result<std::vector<buildpack::Buildpack>> fetched = buildpack::fetch_all(choice_, request, plan, deadline_.token());
   if (!fetched) return failed(FailureClass::source, fetched.error());
   candidates_ = std::move(*fetched);
@@ -138,7 +138,7 @@ Step Pipeline::fetch_buildpacks() {
 }
 
 Step Pipeline::prepare_context() {
-  const Result<void> written = write_env_dir(build_vars(), kLeftOutOfEnvDir, work_->env(), sandbox_->owner());
+  const Result<void> written = write_env_dir(build_vars(), kLeftOutOfEnvDir, work_->env(), file_owner());
   if (!written) return failed(FailureClass::internal, written.error());
   buildpack::EnvironmentRequest request;
   request.home = sandbox_->inside(work_->app());
@@ -211,7 +211,8 @@ Step Pipeline::use_restored(const cache::RestoreReport& restored) {
   if (restore_ && restored.outcome == unavailable) log_.warning("The cache cannot be had: this build starts cold");
   const Result<void> made = util::make_directories(work_->cache());
   if (!made) return because({FailureClass::internal, {}, made.error().message});
-  if (::lchown(work_->cache().c_str(), sandbox_->owner(), sandbox_->owner()) != 0 && ::geteuid() == 0) {
+  const std::optional<uid_t> owner = file_owner();
+  if (owner && ::lchown(work_->cache().c_str(), *owner, *owner) != 0) {
     return because({FailureClass::internal, {}, "CACHE_DIR could not be given to the build user"});
   }
   return {};
@@ -263,7 +264,7 @@ Step Pipeline::release() {
   report_.processes = discover_processes(work_->build(), released.default_process_types, buildpacks_.back().name, log_);
   procfile_ = buildpack::write_procfile(report_.processes);
   const auto write = [&](const char* file, const std::string& text) {
-    return write_app_file(work_->build(), file, text, sandbox_->owner());
+    return write_app_file(work_->build(), file, text, file_owner());
   };
   Result<void> written;
   if (!released.config_vars.empty()) written = write(kConfigVarsProfile, profile_of(released.config_vars));

@@ -131,6 +131,7 @@ class Pipeline {
   bool cache_is_restored() const;
   bool cache_is_saved() const;
   std::string keep_slug();
+  std::optional<uid_t> file_owner() const { return sandbox::file_owner(*sandbox_); }
   std::shared_ptr<void> show(std::string_view what, std::function<util::ProgressReading()> read) const;
   std::shared_ptr<void> show(std::string_view what, std::shared_ptr<const util::Progress> progress) const;
 

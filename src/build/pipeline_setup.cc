@@ -145,7 +145,8 @@ Step Pipeline::start_agent() {
   const fs::path known_hosts = work_->tmp() / kKnownHostsFile;
   const Result<void> written = util::write_file(known_hosts, hosts.empty() ? hosts : hosts + "\n");
   if (!written) return failed(FailureClass::internal, written.error());
-  if (::geteuid() == 0 && ::lchown(known_hosts.c_str(), sandbox_->owner(), sandbox_->owner()) != 0) {
+  const std::optional<uid_t> owner = file_owner();
+  if (owner && ::lchown(known_hosts.c_str(), *owner, *owner) != 0) {
     return failed(FailureClass::internal, "{} could not be given to the build user", known_hosts.native());
   }
   Result<SshAgent> agent = SshAgent::start(key, work_->agent(), sandbox_->owner());
@@ -184,7 +185,7 @@ void Pipeline::start_restore() {
   if (!cache_is_restored()) return;
   if (options_.keep_caches > 0) take_kept_cache(*work_);
   report_.restore.outcome = "late";  // until it was waited for: a build may fail before
-  cache::RestoreOptions restore_options{.owner = sandbox_->owner(),
+  cache::RestoreOptions restore_options{.owner = file_owner(),
                                         .threads = 0,
                                         .transfers = options_.store_options.transfers,
                                         .seeds = {},

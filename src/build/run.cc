@@ -92,7 +92,8 @@ Result<Prepared> fetch(const RunOptions& options, const Surroundings& surroundin
   return Prepared{slug, buildpack::parse_report(build.procfile)};
 }
 
-Result<void> unpack(const fs::path& slug, const fs::path& app_dir, uid_t owner, const std::stop_token& stop) {
+Result<void> unpack(const fs::path& slug, const fs::path& app_dir, std::optional<uid_t> owner,
+                    const std::stop_token& stop) {
   const util::Fd file = TRY(within("the slug", util::open_file(slug, O_RDONLY)));
   struct stat status{};
   if (::fstat(file.get(), &status) == 0 && S_ISDIR(status.st_mode)) {

@@ -25,8 +25,7 @@ Result<void> make_build_dir(const SourceRequest& request) {
 }
 
 Result<void> give_to_owner(const SourceRequest& request) {
-  const bool ours = request.owner == ::geteuid();
-  if (!ours && ::lchown(request.build_dir.c_str(), request.owner, request.owner) != 0) {
+  if (request.owner && ::lchown(request.build_dir.c_str(), *request.owner, *request.owner) != 0) {
     return fail_errno(errno, request.build_dir.native());
   }
   return {};

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -20,7 +21,7 @@ struct SourceRequest {
   std::string source;  // as BuildOptions has it
   Strip strip = Strip::automatic;
   std::filesystem::path build_dir;  // absent or empty
-  uid_t owner = 0;                  // of everything in it
+  std::optional<uid_t> owner;       // of everything in it, as sandbox::file_owner tells
   // How git gets at this repository; called only where the source is one.
   std::function<Result<fetch::GitAccess>(const fetch::Reference&)> git;
   util::UnpackLimits limits;

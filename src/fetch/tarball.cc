@@ -37,7 +37,8 @@ Result<Checkout> fetch_tarball(const Reference& reference, const std::filesystem
     if (error) return fail_errno(error.value(), destination.native());
     return fail(ErrorKind::conflict, "{} is there already", destination.native());
   }
-  if (options.owner && ::lchown(destination.c_str(), *options.owner, *options.owner) != 0) {
+  if (options.owner && *options.owner != ::geteuid() &&
+      ::lchown(destination.c_str(), *options.owner, *options.owner) != 0) {
     return fail_errno(errno, destination.native());
   }
   TRY(within(fmt::format("unpacking {}", masked(reference.location)),

@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include "sandbox/bwrap.h"
 #include "sandbox/direct.h"
 #include "sandbox/sandbox.h"
@@ -41,6 +43,11 @@ Result<std::unique_ptr<Sandbox>> open_best(const Config& config) {
 }
 
 }  // namespace
+
+std::optional<uid_t> file_owner(const Sandbox& sandbox) {
+  const uid_t owner = sandbox.owner();
+  return owner == ::geteuid() ? std::nullopt : std::optional(owner);
+}
 
 Result<std::unique_ptr<Sandbox>> open(std::optional<Level> wanted, const Config& config) {
   if (config.build_uid == 0) return fail(ErrorKind::invalid, "the build uid must not be 0");

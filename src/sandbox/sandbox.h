@@ -99,13 +99,18 @@ class Sandbox {
 
   virtual Level level() const = 0;
 
-  // The uid and gid that own what the command writes, by the host's count. Files made for it are chowned to these.
+  // The uid and gid that own what the command writes, by the host's count. Files made for it are given to these
+  // (file_owner).
   virtual uid_t owner() const = 0;
 
   // One line for the log where something that was asked for could not be had (network isolation, process limits);
   // empty otherwise.
   virtual std::string warning() const = 0;
 };
+
+// Whom files that are made for its commands are given to, as uid and gid. Absent where the owner() is who we are: then
+// they are his as they are, and a group of another number, which we may not change them to, is no matter.
+std::optional<uid_t> file_owner(const Sandbox& sandbox);
 
 // `wanted` absent: the best of bwrap and uid that works here; neither: denied, and the message says why and names
 // `--sandbox plain`. A level asked for by name that does not work here is denied. Level uid while another sandbox has

@@ -161,7 +161,9 @@ class Copy {
 Result<Copied> copy_tree(const fs::path& from, const fs::path& to, const CopyOptions& options, std::stop_token stop) {
   const bool fresh = ::mkdir(to.c_str(), 0755) == 0;
   if (!fresh && errno != EEXIST) return fail_errno(errno, to.native());
-  if (fresh && options.owner && ::lchown(to.c_str(), *options.owner, *options.owner) != 0) {
+  // What is ours already stays as it is: our group may be another number than our user.
+  const bool is_given = options.owner && *options.owner != ::geteuid();
+  if (fresh && is_given && ::lchown(to.c_str(), *options.owner, *options.owner) != 0) {
     return fail_errno(errno, to.native());
   }
   struct stat status{};

@@ -51,7 +51,7 @@ class SourceTest : public testing::Test {
     request.source = source;
     request.strip = strip;
     request.build_dir = build_;
-    request.owner = ::geteuid();
+    request.owner = std::nullopt;
     request.git = [](const fetch::Reference&) -> Result<fetch::GitAccess> {
       return fail(ErrorKind::invalid, "no git here");
     };

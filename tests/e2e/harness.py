@@ -174,6 +174,7 @@ def needs_bwrap(test):
 class EndToEnd(unittest.TestCase):
     maxDiff = None
     user = None  # the uid that runs the binary; None: ours
+    group = None  # its gid; None: the same number
 
     def setUp(self):
         self.assertTrue(BINARY.exists(), f"{BINARY} is not built; HEARTH_BINARY names another one")
@@ -193,13 +194,14 @@ class EndToEnd(unittest.TestCase):
         if self.user is not None:
             self.become(self.user)
 
-    def become(self, user):
-        """From now on the binary runs as this user."""
+    def become(self, user, group=None):
+        """From now on the binary runs as this user, and in this group alone (of the user's number where none is named)."""
         self.user = user
+        self.group = group
         for path in [self.root / "home", self.root / "data", self.root / "cache-home"]:
             for below, directories, files in os.walk(path):
                 for name in [below, *(os.path.join(below, x) for x in directories + files)]:
-                    os.lchown(name, user, user)
+                    os.lchown(name, user, user if group is None else group)
         self.binary = self.root / "hearth"
         if not self.binary.exists():
             shutil.copy(BINARY, self.binary)
@@ -246,7 +248,8 @@ class EndToEnd(unittest.TestCase):
             arguments[1:1] = ["--port", str(free_port())]  # the default one may be in use on this machine
         identity = {}
         if self.user is not None and self.user != os.geteuid():
-            identity = {"user": self.user, "group": self.user, "extra_groups": []}
+            group = self.user if self.group is None else self.group
+            identity = {"user": self.user, "group": group, "extra_groups": []}
         process = subprocess.Popen([str(self.binary), *arguments], env=self.environment(**(env or {})),
                                    cwd=cwd or self.root, stdin=stdin, stdout=stdout, stderr=stderr, **identity)
         self.running_processes.append(process)

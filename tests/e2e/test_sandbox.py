@@ -4,11 +4,13 @@ import contextlib
 import os
 import pathlib
 import re
+import shutil
 import socket
 import subprocess
 import threading
 
 from harness import BUILD_USER, ORDINARY_USER, EndToEnd, bwrap_works, can_run, main, needs_bwrap, needs_root
+from servers import FileServer
 
 TOKEN = "TOKEN-of-the-builder-4711"
 
@@ -200,6 +202,24 @@ class Levels(EndToEnd):
         self.become(ORDINARY_USER)
         self.cold_and_warm(level="bwrap")
         self.assertEqual({path.stat().st_uid for path in self.objects()}, {ORDINARY_USER})
+
+    @needs_root
+    def test_a_user_whose_group_has_another_number(self):
+        """As most people of a company's directory: they may give no file to the group of their own number."""
+        self.become(ORDINARY_USER, ORDINARY_USER + 1)
+        if bwrap_works():
+            self.cold_and_warm("--sandbox", "bwrap", "--env", "ONE=1", level="bwrap")
+        shutil.rmtree(self.store, ignore_errors=True)
+        self.cold_and_warm("--sandbox", "plain", "--env", "ONE=1", level="plain")
+        self.assertEqual({path.stat().st_gid for path in self.objects()}, {ORDINARY_USER + 1})
+        shutil.rmtree(self.store)
+        served = self.root / "served"
+        served.mkdir()
+        for name, tree in (("pack", self.buildpack(compile=self.CACHE)), ("app", self.app())):
+            subprocess.run(["tar", "-czf", served / f"{name}.tgz", "-C", tree, "."], check=True)
+        with FileServer(served) as server:
+            outcome = self.build(f"{server.url}/app.tgz", "--sandbox", "plain", packs=[f"{server.url}/pack.tgz"])
+        self.assertEqual(outcome.said("state"), "cold")
 
     @needs_root
     def test_an_ordinary_user_in_plain(self):

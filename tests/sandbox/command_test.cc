@@ -267,6 +267,17 @@ TEST_P(CommandTest, NobodyBecomesRoot) {
 INSTANTIATE_TEST_SUITE_P(Levels, CommandTest, testing::Values(Level::bwrap, Level::uid, Level::plain),
                          [](const auto& level) { return std::string(name(level.param)); });
 
+TEST(FileOwner, IsNobodyWhereItIsWhoWeAre) {
+  const Rooms rooms;
+  const auto plain = open(Level::plain, rooms.config());
+  ASSERT_TRUE(plain) << plain.error().message;
+  EXPECT_EQ(file_owner(**plain), std::nullopt);
+  if (::geteuid() != 0) GTEST_SKIP() << "level uid needs root";
+  const auto uid = open(Level::uid, rooms.config());
+  ASSERT_TRUE(uid) << uid.error().message;
+  EXPECT_EQ(file_owner(**uid), test_uid());
+}
+
 TEST(UidLevelTest, TakesOneBuildAtATime) {
   if (::geteuid() != 0) GTEST_SKIP() << "level uid needs root";
   const Rooms rooms;
