@@ -193,6 +193,9 @@ Step Pipeline::use_restored(const cache::RestoreReport& restored) {
   const fs::path from = work_->own() / "restored";
   const bool warm = restore_ && (restored.outcome == hit || restored.outcome == fallback);
   cache_in_place_ = true;
+  // A bin/detect may have left something at its place.
+  const Result<void> cleared = util::remove_tree(work_->cache());
+  if (!cleared) return because({FailureClass::internal, {}, cleared.error().message});
   if (warm && ::rename(from.c_str(), work_->cache().c_str()) == 0) {
     warm_ = true;
     const char* what = restored.outcome == hit ? "Restored" : "Restored an older cache";

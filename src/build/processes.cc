@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "build/app_file.h"
+#include "buildpack/app_files.h"
 #include "buildpack/procfile.h"
 #include "buildpack/yaml.h"
 #include "util/text.h"
@@ -19,6 +19,11 @@ std::string listed(const Processes& processes) {
   return names;
 }
 
+// Absent also where it cannot be read.
+std::optional<std::string> file_text(const std::filesystem::path& app_dir, const char* name) {
+  return buildpack::read_app_file(app_dir, name, kLargestProcfile).value_or(std::nullopt);
+}
+
 bool is_shell_name(std::string_view name) {
   const auto word = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
@@ -32,16 +37,16 @@ Processes discover_processes(const std::filesystem::path& app_dir, const Process
                              std::string_view buildpack_name, Log& log) {
   log.heading("Discovering process types");
   Processes processes;
-  const Result<std::string> procfile = read_app_file(app_dir, "Procfile", kLargestProcfile);
-  if (procfile) {
-    processes = buildpack::parse_procfile(*procfile);
+  const Result<std::optional<std::string>> procfile = buildpack::read_app_file(app_dir, "Procfile", kLargestProcfile);
+  if (!procfile) {
+    log.warning(procfile.error().message);
+  } else if (*procfile) {
+    processes = buildpack::parse_procfile(**procfile);
     if (processes.empty()) {
       log.warning("The Procfile declares no process type: expected lines of the form \"name: command\"");
     } else {
       log.line(fmt::format("Procfile declares types -> {}", listed(processes)));
     }
-  } else if (procfile.error().kind != ErrorKind::not_found) {
-    log.warning(procfile.error().message);
   }
   if (!defaults.empty()) {
     log.line(fmt::format("Default process types for {} -> {}", buildpack_name, listed(defaults)));
@@ -59,10 +64,8 @@ std::string release_file_of(const Processes& defaults) {
 
 Processes processes_in(const std::filesystem::path& app_dir) {
   Processes processes;
-  if (const auto procfile = read_app_file(app_dir, "Procfile", kLargestProcfile)) {
-    processes = buildpack::parse_procfile(*procfile);
-  }
-  if (const auto file = read_app_file(app_dir, kReleaseFile, kLargestProcfile)) {
+  if (const auto procfile = file_text(app_dir, "Procfile")) processes = buildpack::parse_procfile(*procfile);
+  if (const auto file = file_text(app_dir, kReleaseFile)) {
     if (auto release = buildpack::parse_release(*file)) processes.merge(release->default_process_types);
   }
   return processes;

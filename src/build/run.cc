@@ -6,7 +6,6 @@
 
 #include <algorithm>
 
-#include "build/app_file.h"
 #include "build/build.h"
 #include "build/builds.h"
 #include "build/failures.h"

@@ -34,7 +34,9 @@ Result<void> give_to_owner(const SourceRequest& request) {
 Result<Source> from_directory(const SourceRequest& request, const fs::path& directory, std::stop_token stop) {
   TRY(make_build_dir(request));
   const util::CopyOptions options{.owner = request.owner, .mtimes = util::Mtimes::now, .leave_out = fetch::is_git};
-  const util::Copied copied = TRY(util::copy_tree(directory, request.build_dir, options, std::move(stop)));
+  // The operator's word, and may be a link.
+  const util::Fd from = TRY(util::open_file(directory, O_RDONLY | O_DIRECTORY));
+  const util::Copied copied = TRY(util::copy_tree(from, request.build_dir, options, std::move(stop)));
   Source source;
   for (const std::string& skipped : copied.skipped) {
     source.warnings.push_back(fmt::format("left out {}: neither file, directory nor link", skipped));

@@ -6,8 +6,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <climits>
-
 #include "util/file.h"
 
 namespace hearth::buildpack {
@@ -35,7 +33,7 @@ std::unexpected<Error> refused(int code, const std::string& name) {
 }
 
 Result<util::Fd> open_beneath(const fs::path& app_dir, const std::string& name, int flags) {
-  util::Fd root = TRY(util::open_file(app_dir, O_PATH | O_DIRECTORY));
+  util::Fd root = TRY(util::open_file(app_dir, O_PATH | O_DIRECTORY | O_NOFOLLOW));
   open_how how = {};
   how.flags = static_cast<std::uint64_t>(flags | O_CLOEXEC);
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
@@ -62,13 +60,8 @@ Result<std::optional<std::string>> read_app_file(const fs::path& app_dir, const 
   return text;
 }
 
-Result<fs::path> app_directory(const fs::path& app_dir, const std::string& name) {
-  const util::Fd directory = TRY(open_beneath(app_dir, name, O_PATH | O_DIRECTORY));
-  std::string path(PATH_MAX, '\0');
-  const ssize_t length = readlink(fmt::format("/proc/self/fd/{}", directory.get()).c_str(), path.data(), path.size());
-  if (length < 0) return fail_errno(errno, name);
-  path.resize(static_cast<std::size_t>(length));
-  return fs::path(path);
+Result<util::Fd> app_directory(const fs::path& app_dir, const std::string& name) {
+  return open_beneath(app_dir, name, O_RDONLY | O_DIRECTORY);
 }
 
 }  // namespace hearth::buildpack

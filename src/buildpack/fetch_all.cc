@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -23,7 +24,7 @@ constexpr util::UnpackLimits kTarballLimits{.entries = 200'000, .bytes = std::ui
 constexpr http::DownloadLimits kValidatorLimits{
     .bytes = 1 << 20, .connect = std::chrono::seconds(10), .no_progress = std::chrono::seconds(10)};
 
-Result<void> copy_directory(const fs::path& from, const Buildpack& buildpack, const FetchPlan& plan,
+Result<void> copy_directory(const util::Fd& from, const Buildpack& buildpack, const FetchPlan& plan,
                             const std::stop_token& stop) {
   const util::CopyOptions options{.owner = plan.owner, .mtimes = util::Mtimes::as_stored, .leave_out = fetch::is_git};
   TRY(util::copy_tree(from, buildpack.directory, options, stop));
@@ -34,16 +35,19 @@ Result<void> get_directory(const fetch::Reference& reference, fetch::Origin orig
                            const Buildpack& buildpack, const std::stop_token& stop) {
   constexpr std::string_view kExpected =
       "expected a git URL (https://, ssh://, git@host:path), a tarball URL or a directory";
-  fs::path from = reference.location;
   if (origin == fetch::Origin::app_named) {
     auto inside = app_directory(plan.app_dir, reference.location);
     if (!inside && inside.error().kind == ErrorKind::not_found)
       return fail(ErrorKind::not_found, "neither a known alias nor a directory in the app; {}", kExpected);
-    from = TRY(std::move(inside));
-  } else if (std::error_code ignored; !fs::is_directory(from, ignored)) {
-    return fail(fs::exists(from, ignored) ? ErrorKind::invalid : ErrorKind::not_found, "no such directory; {}",
+    const util::Fd from = TRY(std::move(inside));
+    return copy_directory(from, buildpack, plan, stop);
+  }
+  const fs::path named = reference.location;
+  if (std::error_code ignored; !fs::is_directory(named, ignored)) {
+    return fail(fs::exists(named, ignored) ? ErrorKind::invalid : ErrorKind::not_found, "no such directory; {}",
                 kExpected);
   }
+  const util::Fd from = TRY(util::open_file(named, O_RDONLY | O_DIRECTORY));
   return copy_directory(from, buildpack, plan, stop);
 }
 
@@ -140,7 +144,11 @@ Result<std::vector<Buildpack>> get_installed(const Request& request, const Fetch
     const std::string name = folder.filename().string();
     Buildpack buildpack{.name = name, .source = folder.string(), .revision = "", .directory = {}};
     buildpack.directory = plan.checkout_dir / fmt::format("{:02}-{}", buildpacks.size() + 1, short_name(name));
-    TRY(within(fmt::format("buildpack {}", folder.native()), copy_directory(folder, buildpack, plan, stop)));
+    const auto copy = [&]() -> Result<void> {
+      const util::Fd from = TRY(util::open_file(folder, O_RDONLY | O_DIRECTORY));
+      return copy_directory(from, buildpack, plan, stop);
+    };
+    TRY(within(fmt::format("buildpack {}", folder.native()), copy()));
     buildpacks.push_back(std::move(buildpack));
   }
   return buildpacks;

@@ -1,5 +1,6 @@
 #include "fetch/local_repository.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -83,7 +84,9 @@ Result<void> copy_git_directory(const Layout& layout, const fs::path& to, std::o
   const util::CopyOptions options{.owner = owner, .mtimes = util::Mtimes::as_stored, .leave_out = {}};
   for (const char* name : {"objects", "refs"}) {
     if (fs::is_directory(layout.common / name, ignored)) {
-      TRY(util::copy_tree(layout.common / name, to / name, options, stop));
+      // The operator's own, where it may be a link.
+      const util::Fd from = TRY(util::open_file(layout.common / name, O_RDONLY | O_DIRECTORY));
+      TRY(util::copy_tree(from, to / name, options, stop));
     }
   }
   for (const char* name : {"packed-refs", "shallow"}) TRY(copy_file(layout.common / name, to / name, owner));

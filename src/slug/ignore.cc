@@ -17,20 +17,18 @@ namespace {
 constexpr off_t kLargestIgnoreFile = off_t{1} << 20;
 
 // Absent if there is no such file.
-Result<std::optional<std::string>> read_ignore_file(const fs::path& path) {
+Result<std::optional<std::string>> read_ignore_file(const util::Fd& directory, const std::string& name) {
   // O_NONBLOCK: a fifo must not hold us up.
-  const Result<util::Fd> fd = util::open_file(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-  if (!fd && fd.error().kind == ErrorKind::not_found) return std::optional<std::string>();
+  const util::Fd fd(::openat(directory.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  if (!fd && errno == ENOENT) return std::optional<std::string>();
+  if (!fd && (errno == EACCES || errno == EPERM)) return fail_errno(errno, fmt::format("opening {}", name));
   struct stat status{};
-  const bool usable = fd && ::fstat(fd->get(), &status) == 0 && S_ISREG(status.st_mode);
-  if (!fd && fd.error().kind == ErrorKind::denied) return std::unexpected(fd.error());
+  const bool usable = fd && ::fstat(fd.get(), &status) == 0 && S_ISREG(status.st_mode);
   if (!usable || status.st_size > kLargestIgnoreFile) {
-    return fail(ErrorKind::invalid, "{} must be a regular file of at most 1 MiB with one pattern a line",
-                path.filename().native());
+    return fail(ErrorKind::invalid, "{} must be a regular file of at most 1 MiB with one pattern a line", name);
   }
   std::string text(static_cast<std::size_t>(status.st_size), '\0');
-  const std::size_t count =
-      TRY(within(path.native(), util::read_full(fd->get(), std::as_writable_bytes(std::span(text)))));
+  const std::size_t count = TRY(within(name, util::read_full(fd.get(), std::as_writable_bytes(std::span(text)))));
   text.resize(count);
   return std::optional(std::move(text));
 }
@@ -64,7 +62,8 @@ Result<void> remove_entry(const fs::path& path, const WalkEntry& entry) {
 }  // namespace
 
 Result<std::uint64_t> apply_ignore_file(const fs::path& app_dir, const std::string& name) {
-  const std::optional<std::string> text = TRY(read_ignore_file(app_dir / name));
+  const util::Fd directory = TRY(util::open_file(app_dir, util::kDirectoryFlags));
+  const std::optional<std::string> text = TRY(read_ignore_file(directory, name));
   if (!text) return std::uint64_t{0};
   const util::IgnoreRules rules(*text);
   std::uint64_t removed = 0;

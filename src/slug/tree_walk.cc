@@ -49,7 +49,7 @@ Result<std::vector<std::string>> names_in(const util::Fd& directory, const std::
 
 Result<TreeWalk> TreeWalk::open(const std::filesystem::path& root) {
   TreeWalk walk;
-  util::Fd directory = TRY(util::open_file(root, O_RDONLY | O_DIRECTORY));
+  util::Fd directory = TRY(util::open_file(root, util::kDirectoryFlags));
   TRY(walk.descend(std::move(directory), ""));
   return walk;
 }

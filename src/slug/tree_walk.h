@@ -23,6 +23,7 @@ struct WalkEntry {
 // A directory comes before its content. Needs one descriptor and the sorted names per level, not per entry.
 class TreeWalk {
  public:
+  // A link at `root` is not followed: io.
   static Result<TreeWalk> open(const std::filesystem::path& root);
 
   // Absent at the end.

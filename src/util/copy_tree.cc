@@ -55,9 +55,8 @@ class Copy {
   Copy(RootedTree tree, Identity destination, const CopyOptions& options, std::stop_token stop)
       : tree_(std::move(tree)), destination_(destination), options_(options), stop_(std::move(stop)) {}
 
-  Result<Copied> run(const fs::path& from) {
-    const Fd root = TRY(open_file(from, O_RDONLY | O_DIRECTORY));
-    TRY(directory(root, ""));
+  Result<Copied> run(const Fd& from) {
+    TRY(directory(from, ""));
     TRY(tree_.finish());
     return std::move(copied_);
   }
@@ -158,7 +157,7 @@ class Copy {
 
 }  // namespace
 
-Result<Copied> copy_tree(const fs::path& from, const fs::path& to, const CopyOptions& options, std::stop_token stop) {
+Result<Copied> copy_tree(const Fd& from, const fs::path& to, const CopyOptions& options, std::stop_token stop) {
   const bool fresh = ::mkdir(to.c_str(), 0755) == 0;
   if (!fresh && errno != EEXIST) return fail_errno(errno, to.native());
   // What is ours already stays as it is: our group may be another number than our user.
@@ -167,10 +166,15 @@ Result<Copied> copy_tree(const fs::path& from, const fs::path& to, const CopyOpt
     return fail_errno(errno, to.native());
   }
   struct stat status{};
-  if (::stat(to.c_str(), &status) != 0) return fail_errno(errno, to.native());
+  if (::lstat(to.c_str(), &status) != 0) return fail_errno(errno, to.native());
   RootedTree tree = TRY(RootedTree::open(to, options.owner));
   Copy copy(std::move(tree), identity(status), options, std::move(stop));
   return copy.run(from);
+}
+
+Result<Copied> copy_tree(const fs::path& from, const fs::path& to, const CopyOptions& options, std::stop_token stop) {
+  const Fd directory = TRY(open_file(from, kDirectoryFlags));
+  return copy_tree(directory, to, options, std::move(stop));
 }
 
 }  // namespace hearth::util

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "util/error.h"
+#include "util/file.h"
 #include "util/unpack.h"
 
 namespace hearth::util {
@@ -29,10 +30,14 @@ struct Copied {
   std::vector<std::string> skipped;  // sockets, fifos and devices: at most the first 10
 };
 
-// Copies what is in the directory `from` into `to`, which is made (0755) or an empty directory, whose own mode and
-// owner stay. Links are copied as links and never followed, hard links become files of their own, setuid and setgid
-// bits are not kept; `to` itself, should it lie below `from`, is left out. What cannot be read is denied, and named. On
-// failure `to` may hold a part.
+// Copies what is in the directory `from` (opened for reading) into `to`, which is made (0755) or an empty directory,
+// whose own mode and owner stay. Links are copied as links and never followed, hard links become files of their own,
+// setuid and setgid bits are not kept; `to` itself, should it lie below `from`, is left out. What cannot be read is
+// denied, and named. On failure `to` may hold a part.
+Result<Copied> copy_tree(const Fd& from, const std::filesystem::path& to, const CopyOptions& options,
+                         std::stop_token stop);
+// The same of the directory at this path. A link there is no directory, wherever it leads: whoever may have put it
+// there, it is not followed. A link that may be followed is opened by the caller.
 Result<Copied> copy_tree(const std::filesystem::path& from, const std::filesystem::path& to, const CopyOptions& options,
                          std::stop_token stop);
 

@@ -53,7 +53,7 @@ timespec or_untouched(const std::optional<timespec>& mtime) {
 }  // namespace
 
 Result<RootedTree> RootedTree::open(const std::filesystem::path& root, std::optional<uid_t> owner) {
-  Fd fd = TRY(open_file(root, O_RDONLY | O_DIRECTORY));
+  Fd fd = TRY(open_file(root, kDirectoryFlags));
   if (owner == ::geteuid()) owner.reset();
   return RootedTree(std::move(fd), owner);
 }

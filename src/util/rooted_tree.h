@@ -20,7 +20,7 @@ namespace hearth::util {
 // that is not empty. Not thread-safe; nobody else may write to the directory meanwhile.
 class RootedTree {
  public:
-  // `owner`: uid and gid of everything made; absent: ours.
+  // `owner`: uid and gid of everything made; absent: ours. A link at `root` is not followed: an error (io).
   static Result<RootedTree> open(const std::filesystem::path& root, std::optional<uid_t> owner);
 
   // Mode and mtime are set by finish(), so that a read-only directory can still be filled.

@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "build/app_file.h"
+#include "buildpack/app_files.h"
 #include "util/file.h"
 
 namespace hearth::build {
@@ -69,13 +70,25 @@ TEST_F(ProcessesTest, FilesOfTheAppDoNotLeadOutOfIt) {
   fs::create_symlink(temp_.path() / "secret", app / "absolute");
   fs::create_symlink("inner/file", app / "link");
   fs::create_directory_symlink("..", app / ".profile.d");
+  using buildpack::read_app_file;
   EXPECT_FALSE(read_app_file(app, "Procfile", 100).has_value());
   EXPECT_FALSE(read_app_file(app, "absolute", 100).has_value());
   EXPECT_EQ("mine", read_app_file(app, "link", 100).value());
+  EXPECT_EQ(Processes(), processes_in(app));
   EXPECT_FALSE(write_app_file(app, ".profile.d/x.sh", "x", std::nullopt).has_value());
   EXPECT_FALSE(fs::exists(temp_.path() / "x.sh"));
   EXPECT_TRUE(write_app_file(app, "link", "new", std::nullopt).has_value());
   EXPECT_EQ("mine", util::read_file(app / "inner/file").value());
+}
+
+TEST_F(ProcessesTest, ALinkInThePlaceOfTheAppIsNotFollowed) {
+  const fs::path elsewhere = temp_.path() / "elsewhere";
+  fs::create_directory(elsewhere);
+  ASSERT_TRUE(util::write_file(elsewhere / "Procfile", "web: theirs\n").has_value());
+  fs::create_directory_symlink(elsewhere, temp_.path() / "app");
+  EXPECT_EQ(Processes(), processes_in(temp_.path() / "app"));
+  EXPECT_FALSE(write_app_file(temp_.path() / "app", "file", "x", std::nullopt).has_value());
+  EXPECT_FALSE(fs::exists(elsewhere / "file"));
 }
 
 }  // namespace

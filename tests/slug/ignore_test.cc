@@ -200,6 +200,14 @@ TEST_F(IgnoreTest, what_is_no_file_is_refused) {
   }
 }
 
+TEST_F(IgnoreTest, a_link_in_the_place_of_the_app_is_not_followed) {
+  ASSERT_TRUE(util::write_file(app() / ".slugignore", "x\n"));
+  put("x");
+  fs::create_directory_symlink(app(), temp_.path() / "link");
+  EXPECT_FALSE(apply_ignore_file(temp_.path() / "link", ".slugignore"));
+  EXPECT_EQ(left(), (std::vector<std::string>{".slugignore", "x"}));
+}
+
 TEST_F(IgnoreTest, hard_patterns_end_soon) {
   std::string stars;
   std::string depths;

@@ -125,6 +125,13 @@ TEST_F(SlugTest, same_tree_same_bytes_whatever_order_and_threads) {
   for (const std::string& result : results) EXPECT_EQ(result, results.front());
 }
 
+TEST_F(SlugTest, a_link_in_the_place_of_the_app_is_not_followed) {
+  put("secret", "s");
+  fs::create_directory_symlink(app(), temp_.path() / "link");
+  EXPECT_FALSE(slug::write(temp_.path() / "link", file(), {}, {}));
+  EXPECT_FALSE(fs::exists(file()));
+}
+
 TEST_F(SlugTest, names_are_sorted_bytewise) {
   for (const std::string name : {"a/x", "a-b", "a.c", "B", "a0"}) put(name, "");
   write_slug();
