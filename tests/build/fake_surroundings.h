@@ -25,8 +25,8 @@ struct Call {
   std::stop_token stop;
 };
 
-// Plays one program of a buildpack.
-using Script = std::function<sandbox::Exit(const Call&)>;
+// Plays one program of a buildpack; an error is one of the sandbox.
+using Script = std::function<Result<sandbox::Exit>(const Call&)>;
 
 class FakeSandbox : public sandbox::Sandbox {
  public:
@@ -49,7 +49,7 @@ class FakeSandbox : public sandbox::Sandbox {
                     on_stdout,
                     on_stderr ? on_stderr : on_stdout,
                     stop};
-    sandbox::Exit exit = script_(call);
+    sandbox::Exit exit = TRY(script_(call));
     exit.stopped = exit.stopped || stop.stop_requested();
     return exit;
   }

@@ -41,8 +41,12 @@ class PipelineTest : public testing::Test {
 
   // Runs a build whose bin/compile is `compile`.
   Report build(const Script& compile, std::stop_token stop = {}) {
-    const Script script = [&](const Call& call) -> sandbox::Exit {
+    const Script script = [&](const Call& call) -> Result<sandbox::Exit> {
       calls_.push_back(call.program);
+      if (watch_) watch_(call);
+      if (const auto broken = broken_.find(call.program); broken != broken_.end()) {
+        return std::unexpected(broken->second);
+      }
       if (call.program == "detect") call.out("Demo\n");
       if (call.program == "release") call.out(release_);
       if (call.program == "report") call.out("version: 3\n");
@@ -60,6 +64,11 @@ class PipelineTest : public testing::Test {
     };
     Surroundings surroundings = fake_surroundings(faulty_, script, kNow);
     if (start_saver_) surroundings.start_saver = start_saver_;
+    surroundings.open_sandbox = [this, inner = surroundings.open_sandbox](std::optional<sandbox::Level> level,
+                                                                          const sandbox::Config& config) {
+      sandboxes_.push_back(config);
+      return inner(level, config);
+    };
     const Report report = run(options_, console, surroundings, std::move(stop)).report;
     EXPECT_EQ(slot_stays_, fs::exists(slot())) << "nothing may be left of a build that neither hangs nor goes on";
     return report;
@@ -109,6 +118,9 @@ class PipelineTest : public testing::Test {
   std::string log_;
   std::string diagnostics_;
   std::vector<std::string> calls_;
+  std::function<void(const Call&)> watch_;                    // sees each call before it is played; may be empty
+  std::map<std::string, Error> broken_;                       // programs that the sandbox cannot run
+  std::vector<sandbox::Config> sandboxes_;                    // of those that were opened
   std::vector<std::pair<std::string, std::uint64_t>> shown_;  // the progress of what, and how much it was to be
   bool slot_stays_ = false;
   std::function<Result<void>(const SaverInput&)> start_saver_;  // empty: none can be started
