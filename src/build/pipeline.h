@@ -82,8 +82,9 @@ class Pipeline {
 
   // pipeline_retry.cc
   Step compile_or_retry();
-  bool may_retry();
+  std::optional<bool> wants_retry();
   bool keep_pristine();
+  void advise(std::optional<bool> wanted);
   Step retry_cold(const Failure& first);
   Step failed_again(const Failure& first, const Failure& second);
   Step compile_again();

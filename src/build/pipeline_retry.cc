@@ -7,28 +7,43 @@
 namespace hearth::build {
 
 Step Pipeline::compile_or_retry() {
-  const bool prepared = may_retry() && keep_pristine();
+  const std::optional<bool> wanted = wants_retry();
+  const bool prepared = wanted.value_or(false) && keep_pristine();
   Step compiled = phase("compile", [&] { return compile(); });
-  if (compiled || !warm_ || compiled.error().kind != FailureClass::app) return compiled;
-  if (prepared) return retry_cold(compiled.error());
-  if (options_.retry_cold == RetryCold::automatic) {
-    log_.line("The restored cache is not suspect; if you think otherwise, build with --cache refresh");
-  }
+  const bool failed_warm = !compiled && warm_ && compiled.error().kind == FailureClass::app;
+  if (failed_warm && prepared) return retry_cold(compiled.error());
+  // The slug may need the space.
+  if (prepared) drop_pristine(*work_);
+  if (failed_warm) advise(wanted);
   return compiled;
 }
 
-// Known before compile runs, which changes what a second one starts from.
-bool Pipeline::may_retry() {
+// Known before compile runs, which changes what a second one starts from. Absent: nobody knows whether the cache is
+// suspect.
+std::optional<bool> Pipeline::wants_retry() {
   if (!warm_ || options_.retry_cold == RetryCold::never) return false;
   if (options_.retry_cold == RetryCold::always) return true;
   const History* history = known_history();
-  if (history == nullptr) return false;
+  if (history == nullptr) return std::nullopt;
   const History builds = of_cache(*history, options_.stack, report_.arch);
   return !has_served(builds, report_.restore.generation) || was_built(builds, source_version_);
 }
 
+// Where compile failed, and did not run once more.
+void Pipeline::advise(std::optional<bool> wanted) {
+  if (options_.retry_cold == RetryCold::never) return;
+  if (!wanted) {
+    log_.line(
+        "Whether the restored cache is suspect could not be found out; to do without it, build with --cache refresh");
+  } else if (*wanted) {
+    log_.line("A second compile, with an empty cache, was not possible; to do without it, build with --cache refresh");
+  } else {
+    log_.line("The restored cache is not suspect; if you think otherwise, build with --cache refresh");
+  }
+}
+
 bool Pipeline::keep_pristine() {
-  const Result<void> kept = build::keep_pristine(*work_, sandbox_->owner(), deadline_.token());
+  const Result<void> kept = build::keep_pristine(*work_, file_owner(), deadline_.token());
   if (!kept) log_.note(fmt::format("no second compile is possible: {}", kept.error().message));
   return kept.has_value();
 }
@@ -63,7 +78,7 @@ Step Pipeline::failed_again(const Failure& first, const Failure& second) {
 }
 
 Step Pipeline::compile_again() {
-  const Result<void> ready = put_back_pristine(*work_, sandbox_->owner());
+  const Result<void> ready = put_back_pristine(*work_, file_owner());
   if (!ready) return failed(FailureClass::internal, ready.error());
   // What is there now comes from no generation.
   ::unlink((work_->own() / "index").c_str());

@@ -21,11 +21,9 @@ fs::path place(const WorkDir& work) {
   return work.own() / "pristine";
 }
 
-Result<void> make_for(const fs::path& directory, uid_t owner) {
+Result<void> make_for(const fs::path& directory, std::optional<uid_t> owner) {
   TRY(util::make_directories(directory));
-  if (owner != ::geteuid() && ::lchown(directory.c_str(), owner, owner) != 0) {
-    return fail_errno(errno, directory.native());
-  }
+  if (owner && ::lchown(directory.c_str(), *owner, *owner) != 0) return fail_errno(errno, directory.native());
   return {};
 }
 
@@ -40,10 +38,7 @@ Result<void> empty(const fs::path& directory, std::string_view but) {
   return {};
 }
 
-}  // namespace
-
-Result<void> keep_pristine(const WorkDir& work, uid_t owner, const std::stop_token& stop) {
-  TRY(util::remove_tree(place(work)));
+Result<void> copy_both(const WorkDir& work, std::optional<uid_t> owner, const std::stop_token& stop) {
   for (const char* name : kKept) {
     const fs::path copy = place(work) / name;
     TRY(make_for(copy, owner));
@@ -53,7 +48,21 @@ Result<void> keep_pristine(const WorkDir& work, uid_t owner, const std::stop_tok
   return {};
 }
 
-Result<void> put_back_pristine(const WorkDir& work, uid_t owner) {
+}  // namespace
+
+Result<void> keep_pristine(const WorkDir& work, std::optional<uid_t> owner, const std::stop_token& stop) {
+  TRY(util::remove_tree(place(work)));
+  Result<void> copied = copy_both(work, owner, stop);
+  // The compile that follows may need the space.
+  if (!copied) drop_pristine(work);
+  return copied;
+}
+
+void drop_pristine(const WorkDir& work) {
+  std::ignore = util::remove_tree(place(work));
+}
+
+Result<void> put_back_pristine(const WorkDir& work, std::optional<uid_t> owner) {
   TRY(empty(work.tmp(), kKnownHostsFile));
   TRY(empty(work.app(), {}));
   for (const char* name : kKept) {

@@ -86,6 +86,48 @@ TEST_F(PipelineCacheTest, ACacheThatHasServedIsNotSuspect) {
   EXPECT_THAT(log_, HasSubstr("--cache refresh"));
 }
 
+TEST_F(PipelineCacheTest, WhetherItIsSuspectIsSaidOnlyWhereItIsKnown) {
+  make_served();
+  EXPECT_TRUE(build(fail_warm).failure);
+  EXPECT_THAT(log_, HasSubstr("The restored cache is not suspect"));
+  const std::string_view later = R"({"version": 999, "builds": []})";
+  const store::Key key = store::Key::parse("apps/demo/history.json").value();
+  ASSERT_TRUE(memory_.put(key, std::as_bytes(std::span(later)), store::Condition::none(), {}));
+  EXPECT_TRUE(build(fail_warm).failure);
+  EXPECT_THAT(log_, Not(HasSubstr("is not suspect")));
+  EXPECT_THAT(log_, HasSubstr("could not be found out; to do without it, build with --cache refresh"));
+}
+
+TEST_F(PipelineCacheTest, TheCopyForASecondCompileGoesOnceItIsNotNeeded) {
+  ASSERT_FALSE(build(fill_cache).failure);
+  options_.retry_cold = RetryCold::always;
+  std::vector<std::string> seen;
+  watch_ = [&](const Call& call) {
+    if (fs::exists(slot() / "private/pristine")) seen.push_back(call.program);
+  };
+  EXPECT_FALSE(build(expect_cache).failure);
+  EXPECT_THAT(seen, testing::Contains("compile"));
+  EXPECT_THAT(seen, Not(testing::Contains("release")));
+}
+
+TEST_F(PipelineCacheTest, WhereNoCopyCanBeMadeTheBuildGoesOn) {
+  ASSERT_FALSE(build(fill_cache).failure);
+  options_.retry_cold = RetryCold::always;
+  fs::create_directories(temp_.path() / "elsewhere");
+  watch_ = [&](const Call& call) {
+    if (call.program != "detect") return;
+    EXPECT_TRUE(util::remove_tree(call.build));
+    fs::create_directory_symlink(temp_.path() / "elsewhere", call.build);
+  };
+  const Report report = build([&](const Call&) -> sandbox::Exit {
+    EXPECT_FALSE(fs::exists(slot() / "private/pristine"));
+    return {.code = 9};
+  });
+  EXPECT_TRUE(report.failure);
+  EXPECT_EQ("not-run", report.retry);
+  EXPECT_THAT(log_, HasSubstr("A second compile, with an empty cache, was not possible"));
+}
+
 TEST_F(PipelineCacheTest, ASourceVersionThatWasBuiltMakesTheCacheSuspect) {
   options_.source_version = "abc";
   make_served();

@@ -30,7 +30,7 @@ TEST_F(PristineTest, ComesBackAsItWas) {
   put(work_.buildpacks() / "one/bin/compile", "script");
   put(work_.tmp() / kKnownHostsFile, "host");
   put(work_.env() / "VAR", "value");
-  ASSERT_TRUE(keep_pristine(work_, ::geteuid(), {}).has_value());
+  ASSERT_TRUE(keep_pristine(work_, std::nullopt, {}).has_value());
   // What a compile may do.
   put(work_.build() / "dir/file", "changed");
   put(work_.build() / "node_modules/x", "made");
@@ -39,7 +39,7 @@ TEST_F(PristineTest, ComesBackAsItWas) {
   put(work_.cache() / "x", "made");
   put(work_.app() / ".cache/x", "made");
   put(work_.tmp() / "x", "made");
-  ASSERT_TRUE(put_back_pristine(work_, ::geteuid()).has_value());
+  ASSERT_TRUE(put_back_pristine(work_, std::nullopt).has_value());
   EXPECT_EQ("source", content(work_.build() / "dir/file"));
   EXPECT_EQ("file", fs::read_symlink(work_.build() / "dir/link"));
   EXPECT_FALSE(fs::exists(work_.build() / "node_modules"));
@@ -53,14 +53,39 @@ TEST_F(PristineTest, ComesBackAsItWas) {
 }
 
 TEST_F(PristineTest, WhatWasNotKeptCannotComeBack) {
-  EXPECT_FALSE(put_back_pristine(work_, ::geteuid()).has_value());
+  EXPECT_FALSE(put_back_pristine(work_, std::nullopt).has_value());
 }
 
 TEST_F(PristineTest, StopsWhenItIsToldTo) {
   put(work_.build() / "file", "source");
   std::stop_source stop;
   stop.request_stop();
-  EXPECT_EQ(ErrorKind::cancelled, keep_pristine(work_, ::geteuid(), stop.get_token()).error().kind);
+  EXPECT_EQ(ErrorKind::cancelled, keep_pristine(work_, std::nullopt, stop.get_token()).error().kind);
+  EXPECT_FALSE(fs::exists(work_.own() / "pristine")) << "a part is of no use, and takes space";
+}
+
+TEST_F(PristineTest, ALinkThatDetectPutInAPlaceIsNotFollowed) {
+  const fs::path elsewhere = temp_.path() / "elsewhere";
+  put(elsewhere / "secret", "of the machine");
+  for (const fs::path& place : {work_.build(), work_.buildpacks()}) {
+    const fs::path aside = place.native() + ".aside";
+    fs::rename(place, aside);
+    fs::create_directory_symlink(elsewhere, place);
+    EXPECT_FALSE(keep_pristine(work_, std::nullopt, {}).has_value()) << place;
+    EXPECT_FALSE(fs::exists(work_.own() / "pristine"));
+    fs::remove(place);
+    EXPECT_FALSE(keep_pristine(work_, std::nullopt, {}).has_value()) << place;
+    fs::rename(aside, place);
+  }
+  EXPECT_TRUE(keep_pristine(work_, std::nullopt, {}).has_value());
+}
+
+TEST_F(PristineTest, CanBeDropped) {
+  put(work_.build() / "file", "source");
+  ASSERT_TRUE(keep_pristine(work_, std::nullopt, {}).has_value());
+  drop_pristine(work_);
+  EXPECT_FALSE(fs::exists(work_.own() / "pristine"));
+  drop_pristine(work_);
 }
 
 }  // namespace

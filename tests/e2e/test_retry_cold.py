@@ -2,9 +2,12 @@
 
 import io
 import json
+import pathlib
+import shutil
 import tarfile
+import tempfile
 
-from harness import EndToEnd, Link, main, needs_root
+from harness import EndToEnd, Link, main, needs_bwrap, needs_root
 
 POISON = 'echo poison >"$2/state"; echo "state=[poisoned]"'
 # What a buildpack does that trips over what an older version of it left behind.
@@ -57,6 +60,24 @@ class RetryCold(EndToEnd):
         self.assertEqual(self.head(), before)
         after = self.build(self.app(), packs=[self.pack(CHECK)])
         self.assertEqual(after.restore["generation"], first.save["generation"])
+
+    @needs_root
+    @needs_bwrap
+    def test_a_link_that_detect_puts_in_the_place_of_the_app_shows_nothing_of_the_machine(self):
+        # In its own /tmp there is a directory of that name, so that compile can start.
+        hidden = pathlib.Path(tempfile.mkdtemp(prefix="hearth-hidden-", dir="/tmp"))
+        self.addCleanup(shutil.rmtree, hidden)
+        (hidden / "secret").write_text("of-the-machine")
+        (hidden / "secret").chmod(0o600)
+        self.build(self.app(), "--sandbox", "bwrap", packs=[self.pack(POISON)])
+        plant = f'mkdir {hidden} && rm -rf "$1" && ln -s {hidden} "$1" && echo planted'
+        look = 'echo "compile=[looked]"; cat "$1/secret" 2>&1; exit 9'
+        outcome = self.build(self.app(), "--sandbox", "bwrap", "--retry-cold", "always", packs=[self.pack(look, detect=plant)],
+                             expect=1)
+        self.assertIn("planted app detected", outcome.log)
+        self.assertNotIn("of-the-machine", outcome.log)
+        self.assertEqual(self.count(outcome, "looked"), 1)
+        self.assertEqual(outcome.report["cache"]["retry"], "not-run")
 
     def test_a_cache_that_has_served_is_not_suspect(self):
         self.build(self.app(), packs=[self.pack(POISON)])
