@@ -299,6 +299,7 @@ Step Pipeline::publish() {
   if (store_) {
     Result<std::string> named = name_build(*store_, options_.app, id_, surroundings_.now(), stop);
     if (named) report_.build = *named;
+    named_ = named.has_value();
     const auto moved = [meter = meter_, before = meter_->moved(), bytes = report_.slug->bytes] {
       return util::ProgressReading{.done = meter->moved() - before, .total = bytes};
     };

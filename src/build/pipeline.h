@@ -185,6 +185,7 @@ class Pipeline {
   bool skipped_ = false;         // --cache auto does without the cache
   bool saves_later_ = false;     // --save background
   bool records_stored_ = false;  // the report and the log
+  bool named_ = false;           // report_.build is the name that the build has in the store
   PastBuild past_;               // the times of it
 };
 

@@ -235,13 +235,14 @@ std::chrono::seconds Pipeline::records_limit() const {
   return stop_.stop_requested() ? kRecordsLimitWhenInterrupted : kRecordsLimit;
 }
 
-// A published build has its name; one that was not gets it for its report and log.
+// A build that came to its publish has its name, under which a part of it may lie already; one that did not gets it for
+// its report and log.
 void Pipeline::name_failed_build() {
-  const bool published = report_.slug && !report_.slug->key.empty();
-  if (!store_ || published || options_.publish == Publish::no) return;
+  if (!store_ || named_ || options_.publish == Publish::no) return;
   const util::StopAfter limit({}, records_limit());
   const auto named = name_build(*store_, options_.app, id_, surroundings_.now(), limit.token());
   if (named) report_.build = *named;
+  named_ = named.has_value();
 }
 
 void Pipeline::store_records() {
