@@ -184,6 +184,7 @@ class Pipeline {
   std::string culprit_;          // the restored generation, where it alone made compile fail
   bool skipped_ = false;         // --cache auto does without the cache
   bool saves_later_ = false;     // --save background
+  std::string kept_slug_;        // where the slug is that was not published, "in FILE"; empty: nowhere
   bool records_stored_ = false;  // the report and the log
   bool named_ = false;           // report_.build is the name that the build has in the store
   PastBuild past_;               // the times of it

@@ -43,23 +43,30 @@ void Pipeline::record(const char* name, Clock::time_point start, Clock::duration
 std::unexpected<Failure> Pipeline::because(Failure failure) const {
   failure.phase = phase_;
   failure.message = log_.masked(failure.message);
+  const std::string kept = kept_slug_.empty() ? "" : "; the slug is kept " + kept_slug_;
   if (stop_.stop_requested()) {
     failure.kind = FailureClass::interrupted;
-    failure.message = fmt::format("the {} was interrupted", noun());
+    failure.message = fmt::format("the {} was interrupted{}", noun(), kept);
   } else if (deadline_.expired()) {
     failure.kind = FailureClass::deadline;
-    failure.message = fmt::format("the {} took longer than {} (--build-timeout)", noun(),
-                                  util::human_duration(options_.build_timeout));
+    failure.message = fmt::format("the {} took longer than {} (--build-timeout){}", noun(),
+                                  util::human_duration(options_.build_timeout), kept);
   }
   return std::unexpected(std::move(failure));
 }
 
-// "in FILE", or "nowhere: why".
+// "in FILE", or "nowhere: why". Who interrupts a build wants nothing of it.
 std::string Pipeline::keep_slug() {
-  if (!options_.slug_to.empty() && options_.slug_to != "-" && phase_ == "publish") return "in " + options_.slug_to;
+  if (stop_.stop_requested()) return fmt::format("nowhere: the {} was interrupted", noun());
+  if (!options_.slug_to.empty() && options_.slug_to != "-" && phase_ == "publish") {
+    kept_slug_ = "in " + options_.slug_to;
+    return kept_slug_;
+  }
   const Result<fs::path> kept = build::keep_slug(work_->own() / "slug.tgz", kept_slugs(work_->root()),
                                                  fmt::format("{}-{}.tgz", options_.app, report_.build));
-  return kept ? "in " + kept->native() : "nowhere: " + kept.error().message;
+  if (!kept) return "nowhere: " + kept.error().message;
+  kept_slug_ = "in " + kept->native();
+  return kept_slug_;
 }
 
 // What a failed build leaves is worth keeping where it got as far as compile, and nothing else is in the way.
