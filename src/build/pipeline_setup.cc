@@ -106,7 +106,8 @@ Step Pipeline::open_work_dir() {
 
 sandbox::Config Pipeline::sandbox_config() const {
   sandbox::Config config = basic_sandbox_config(*work_, options_);
-  if (config_vars_.contains("SSH_KEY")) {
+  // Empty, as templates leave it, it is none: no agent is started, and there would be no socket.
+  if (!value_of(config_vars_, "SSH_KEY").empty()) {
     config.sockets.push_back({agent_socket(work_->agent()), "/run/hearth/ssh-agent"});
   }
   return config;
