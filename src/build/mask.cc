@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "buildpack/environment.h"
 #include "util/text.h"
 
 namespace hearth::build {
@@ -17,6 +18,21 @@ std::string_view userinfo(std::string_view url) {
   return at == std::string_view::npos ? std::string_view{} : authority.substr(0, at);
 }
 
+void add_secret(std::vector<std::string>& secrets, std::string_view line) {
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  if (line.size() >= kShortestSecret) secrets.emplace_back(line);
+}
+
+void add_lines(std::vector<std::string>& secrets, std::string_view value) {
+  for (const std::string_view line : util::split(value, '\n')) add_secret(secrets, line);
+}
+
+void add_userinfo(std::vector<std::string>& secrets, std::string_view url) {
+  const std::string_view info = userinfo(url);
+  add_secret(secrets, info);
+  if (info.contains(':')) add_secret(secrets, info.substr(info.find(':') + 1));
+}
+
 std::uint64_t edge(std::uint32_t node, unsigned char byte) {
   return (std::uint64_t{node} << 8) | byte;
 }
@@ -25,20 +41,29 @@ std::uint64_t edge(std::uint32_t node, unsigned char byte) {
 
 std::vector<std::string> secrets_of(const std::map<std::string, std::string>& config_vars) {
   std::vector<std::string> secrets;
-  const auto add = [&](std::string_view line) {
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    if (line.size() >= kShortestSecret) secrets.emplace_back(line);
-  };
   for (const auto& [name, value] : config_vars) {
     // Our own settings: what is in force is told with them.
     if (name == "HEARTH_CACHE" || name == "HEARTH_CACHE_EXCLUDE") continue;
     if (name == "BUILDPACK_URL") {
-      const std::string_view info = userinfo(value);
-      add(info);
-      if (info.find(':') != std::string_view::npos) add(info.substr(info.find(':') + 1));
-      continue;
+      add_userinfo(secrets, value);
+    } else {
+      add_lines(secrets, value);
     }
-    for (const std::string_view line : util::split(value, '\n')) add(line);
+  }
+  return secrets;
+}
+
+std::vector<std::string> secrets_of(const std::map<std::string, std::string>& config_vars,
+                                    const std::map<std::string, std::string>& host_environment,
+                                    const std::vector<std::string>& pass_env) {
+  std::vector<std::string> secrets = secrets_of(config_vars);
+  // Certificates' paths are among them, and have none.
+  const buildpack::Environment network = buildpack::network_environment(host_environment);
+  const std::map<std::string, std::string> proxies(network.begin(), network.end());
+  for (const auto& [name, value] : proxies) add_userinfo(secrets, value.contains("://") ? value : "http://" + value);
+  for (const std::string& name : pass_env) {
+    const auto passed = host_environment.find(name);
+    if (passed != host_environment.end() && !proxies.contains(name)) add_lines(secrets, passed->second);
   }
   return secrets;
 }

@@ -19,6 +19,11 @@ inline constexpr std::size_t kShortestSecret = 8;
 // BUILDPACK_URL, which messages must be able to name, only the userinfo; of HEARTH_CACHE and HEARTH_CACHE_EXCLUDE,
 // nothing.
 std::vector<std::string> secrets_of(const std::map<std::string, std::string>& config_vars);
+// Of a build: those of its config vars, and of what it hands on from our own environment: the same of the variables
+// that `pass_env` names, and the userinfo of the proxies.
+std::vector<std::string> secrets_of(const std::map<std::string, std::string>& config_vars,
+                                    const std::map<std::string, std::string>& host_environment,
+                                    const std::vector<std::string>& pass_env);
 
 // Finds all secrets, also overlapping ones, wherever the stream is cut into pieces. A run of bytes that belong to
 // secrets comes out as one kMasked. One thread at a time.

@@ -58,7 +58,7 @@ Pipeline::Pipeline(const BuildOptions& options, const Console& console, const Su
       stop_(std::move(stop)),
       id_(util::random_hex(8)),
       deadline_(stop_, options.build_timeout),
-      log_(console, secrets_of(config_vars_), surroundings.now),
+      log_(console, secrets(), surroundings.now),
       cache_(options.cache),
       source_version_(options.source_version) {
   report_.app = options.app;

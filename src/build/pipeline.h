@@ -15,6 +15,7 @@
 #include "build/failures.h"
 #include "build/history.h"
 #include "build/log.h"
+#include "build/mask.h"
 #include "build/report.h"
 #include "build/saving.h"
 #include "build/ssh_agent.h"
@@ -129,6 +130,9 @@ class Pipeline {
   Step phase(const char* name, Body body);
   void record(const char* name, Clock::time_point start, Clock::duration taken);
   std::unexpected<Failure> because(Failure failure) const;
+  std::vector<std::string> secrets() const {
+    return secrets_of(config_vars_, options_.host_environment, options_.pass_env);
+  }
   bool cache_is_restored() const;
   bool cache_is_saved() const;
   std::string keep_slug();

@@ -5,7 +5,6 @@
 #include "build/background.h"
 #include "build/builds.h"
 #include "build/kept_caches.h"
-#include "build/mask.h"
 #include "build/packaging.h"
 #include "build/pipeline.h"
 #include "util/file.h"
@@ -39,7 +38,7 @@ void Pipeline::record(const char* name, Clock::time_point start, Clock::duration
   log_.note(fmt::format("phase {}: {}", name, util::human_duration(taken)));
 }
 
-// What a failed step means: of a build that was to end anyway, the reason for that.
+// What a failed step means: of a build that was to end anyway, the reason for that, and where its slug is.
 std::unexpected<Failure> Pipeline::because(Failure failure) const {
   failure.phase = phase_;
   failure.message = log_.masked(failure.message);
@@ -163,7 +162,7 @@ void Pipeline::save_later() {
                     .has_records = records_stored_,
                     .report = to_json(report_),
                     .log = log_.kept(),
-                    .secrets = secrets_of(config_vars_),
+                    .secrets = secrets(),
                     .build_started = started_,
                     .past = past_build(),
                     .keep_caches = options_.keep_caches,

@@ -94,5 +94,17 @@ TEST(Mask, LetsMessagesNameTheBuildpackButNotItsPassword) {
               ElementsAre("me:secretsecret", "secretsecret"));
 }
 
+TEST(Secrets, OfWhatIsHandedOnAreMaskedToo) {
+  const std::map<std::string, std::string> host = {{"TOKEN", "handed-on\nsecond-line"},
+                                                   {"OTHER", "stays-with-us"},
+                                                   {"https_proxy", "http://user:password1@proxy:3128/"},
+                                                   {"ALL_PROXY", "someone:else-word@proxy"},
+                                                   {"NO_PROXY", "localhost,10.0.0.0/8"},
+                                                   {"SSL_CERT_FILE", "/etc/ssl/some@where.pem"}};
+  EXPECT_THAT(secrets_of({{"A", "config-var"}}, host, {"TOKEN", "ABSENT", "NO_PROXY"}),
+              testing::UnorderedElementsAre("config-var", "handed-on", "second-line", "user:password1", "password1",
+                                            "someone:else-word", "else-word"));
+}
+
 }  // namespace
 }  // namespace hearth::build
