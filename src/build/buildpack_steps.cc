@@ -31,10 +31,19 @@ void quote(const Tail& tail, Log& log) {
   }
 }
 
-Step outcome_of(const Result<sandbox::Exit>& exit, std::string_view what, const Tail& output, Log& log) {
-  if (!exit)
-    return failed(exit.error().kind == ErrorKind::invalid ? FailureClass::source : FailureClass::internal,
-                  exit.error());
+// A program of a buildpack could not be run, or what it said not be used: `blamed` is to blame for what is invalid. All
+// else is ours, as a sandbox that does not start; but none starts in a directory that is gone.
+std::unexpected<Failure> not_run(const buildpack::Context& context, const Error& error, FailureClass blamed) {
+  if (error.kind == ErrorKind::cancelled) return failed(FailureClass::interrupted, error);
+  if (error.kind == ErrorKind::invalid) return failed(blamed, error);
+  const Step in_place = require_build_dir(context.paths.build);
+  if (!in_place) return std::unexpected(in_place.error());
+  return failed(FailureClass::internal, error);
+}
+
+Step outcome_of(const Result<sandbox::Exit>& exit, const buildpack::Context& context, std::string_view what,
+                const Tail& output, Log& log) {
+  if (!exit) return not_run(context, exit.error(), FailureClass::source);
   if (exit->stopped) return failed(FailureClass::interrupted, "{} was stopped", what);
   if (exit->code == 0) return {};
   const std::string cause = remedy(output.text());
@@ -45,7 +54,7 @@ Step outcome_of(const Result<sandbox::Exit>& exit, std::string_view what, const 
 
 // What `call` runs with a sink for its output, which goes to the log.
 template <class Call>
-Step logged(std::string_view what, Log& log, Call call) {
+Step logged(const buildpack::Context& context, std::string_view what, Log& log, Call call) {
   Tail output;
   const Result<sandbox::Exit> exit = call([&](std::string_view bytes) {
     output.add(bytes);
@@ -60,7 +69,7 @@ using Name = std::optional<std::string>;
 std::expected<Name, Failure> detect(const buildpack::Context& context, const buildpack::Buildpack& buildpack,
                                     Tail& errors, Log& log, const std::stop_token& stop) {
   Result<Name> answer = buildpack::detect(context, buildpack, [&](std::string_view bytes) { errors.add(bytes); }, stop);
-  if (!answer) return failed(FailureClass::source, answer.error());
+  if (!answer) return not_run(context, answer.error(), FailureClass::source);
   Name name = std::move(*answer);
   if (name) {
     log.heading(fmt::format("{} app detected", *name));
@@ -71,6 +80,12 @@ std::expected<Name, Failure> detect(const buildpack::Context& context, const bui
 }
 
 }  // namespace
+
+Step require_build_dir(const std::filesystem::path& build) {
+  std::error_code unknown;
+  if (std::filesystem::is_directory(std::filesystem::symlink_status(build, unknown))) return {};
+  return failed(FailureClass::app, "a buildpack removed BUILD_DIR, or put something else in its place");
+}
 
 std::string named(const buildpack::Buildpack& buildpack) {
   return buildpack.source.empty() ? buildpack.name : buildpack.source;
@@ -109,14 +124,14 @@ Step compile(const buildpack::Context& context, const Detected& detected, buildp
              const std::vector<buildpack::Buildpack>& earlier, Log& log, const std::stop_token& stop) {
   const std::string what =
       fmt::format("{} of {}", buildpack::compile_script(detected.buildpack, purpose), named(detected.buildpack));
-  return logged(what, log, [&](const sandbox::Sink& sink) {
+  return logged(context, what, log, [&](const sandbox::Sink& sink) {
     return buildpack::compile(context, detected.buildpack, purpose, earlier, sink, stop);
   });
 }
 
 Step run_hook(const buildpack::Context& context, const std::string& hook,
               const std::vector<buildpack::Buildpack>& earlier, Log& log, const std::stop_token& stop) {
-  return logged(fmt::format("the app's {}", hook), log,
+  return logged(context, fmt::format("the app's {}", hook), log,
                 [&](const sandbox::Sink& sink) { return buildpack::run_hook(context, hook, earlier, sink, stop); });
 }
 
@@ -129,7 +144,7 @@ Step test_all(const buildpack::Context& context, const std::vector<Detected>& bu
     if (!*has_tests) continue;
     log.heading(fmt::format("Running tests of {}", detected.name));
     const Step tested =
-        logged(fmt::format("bin/test of {}", named(detected.buildpack)), log,
+        logged(context, fmt::format("bin/test of {}", named(detected.buildpack)), log,
                [&](const sandbox::Sink& sink) { return buildpack::test(context, detected.buildpack, sink, stop); });
     if (!tested && tested.error().kind != FailureClass::app) return tested;
     if (outcome) outcome = tested;
@@ -140,7 +155,8 @@ Step test_all(const buildpack::Context& context, const std::vector<Detected>& bu
 Step run_line(const buildpack::Context& context, const std::string& what, const std::string& line, Log& log,
               const std::stop_token& stop) {
   log.heading(fmt::format("Running {}: {}", what, line));
-  return logged(what, log, [&](const sandbox::Sink& sink) { return buildpack::run_line(context, line, sink, stop); });
+  return logged(context, what, log,
+                [&](const sandbox::Sink& sink) { return buildpack::run_line(context, line, sink, stop); });
 }
 
 std::expected<buildpack::Release, Failure> release_all(const buildpack::Context& context,
@@ -154,7 +170,7 @@ std::expected<buildpack::Release, Failure> release_all(const buildpack::Context&
         context, detected.buildpack, earlier, [&](std::string_view bytes) { errors.add(bytes); }, stop);
     if (!release) {
       quote(errors, log);
-      return failed(FailureClass::app, release.error());
+      return not_run(context, release.error(), FailureClass::app);
     }
     if (!errors.text().empty()) log.note(fmt::format("bin/release of {}: {}", detected.name, errors.text()));
     for (auto& [name, value] : release->config_vars) all.config_vars.insert_or_assign(name, std::move(value));

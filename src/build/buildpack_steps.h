@@ -2,6 +2,7 @@
 #pragma once
 
 #include <expected>
+#include <filesystem>
 #include <map>
 #include <stop_token>
 #include <string>
@@ -49,6 +50,9 @@ Step test_all(const buildpack::Context& context, const std::vector<Detected>& bu
 // A line of shell of app.json; `what` names it.
 Step run_line(const buildpack::Context& context, const std::string& what, const std::string& line, Log& log,
               const std::stop_token& stop);
+
+// That BUILD_DIR is a directory still, and no link: nothing of ours goes into anything else.
+Step require_build_dir(const std::filesystem::path& build);
 
 // A buildpack as messages name it.
 std::string named(const buildpack::Buildpack& buildpack);

@@ -260,10 +260,8 @@ void Pipeline::collect_reports() {
 
 Step Pipeline::release() {
   const buildpack::Release released = TRY(release_all(*context_, buildpacks_, log_, deadline_.token()));
-
-  if (!fs::is_directory(fs::symlink_status(work_->build()))) {
-    return failed(FailureClass::app, "a buildpack removed BUILD_DIR, or put something else in its place");
-  }
+  // No code of the app's runs from here on.
+  TRY(require_build_dir(work_->build()));
   report_.processes = discover_processes(work_->build(), released.default_process_types, buildpacks_.back().name, log_);
   procfile_ = buildpack::write_procfile(report_.processes);
   const auto write = [&](const char* file, const std::string& text) {
