@@ -42,6 +42,8 @@ Result<sandbox::Child> launch(std::vector<std::string> argv, const fs::path& dir
   plan.directory = directory;
   plan.standard[0] = input;
   if (::geteuid() == 0 && user != 0) plan.identity = user;
+  // ssh-agent belongs to a group of its own (setgid), and a program that gains rights is not killed with its parent.
+  plan.privileges = sandbox::Privileges::no_new;
   plan.death = sandbox::Death::with_parent;
   return within("starting " + plan.argv.front(), sandbox::start(plan));
 }
