@@ -50,7 +50,11 @@ std::optional<uid_t> file_owner(const Sandbox& sandbox) {
 }
 
 Result<std::unique_ptr<Sandbox>> open(std::optional<Level> wanted, const Config& config) {
-  if (config.build_uid == 0) return fail(ErrorKind::invalid, "the build uid must not be 0");
+  // For the system calls the last one is no user, but "as it is": root would stay root.
+  if (config.build_uid == 0 || config.build_uid == static_cast<uid_t>(-1)) {
+    return fail(ErrorKind::invalid, "{} cannot be the build uid: neither 0 nor {} is an ordinary user",
+                config.build_uid, static_cast<uid_t>(-1));
+  }
   if (!wanted) return open_best(config);
   switch (*wanted) {
     case Level::bwrap:

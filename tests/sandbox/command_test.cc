@@ -304,8 +304,12 @@ TEST(UidLevelTest, OwnershipProtects) {
 TEST(OpenTest, RefusesWhatCannotWork) {
   const Rooms rooms;
   Config config = rooms.config();
-  config.build_uid = 0;
-  EXPECT_EQ(open(std::nullopt, config).error().kind, ErrorKind::invalid);
+  // For setresuid(2) the second leaves things as they are: root.
+  for (const uid_t nobody : {uid_t{0}, static_cast<uid_t>(-1)}) {
+    config.build_uid = nobody;
+    EXPECT_EQ(open(std::nullopt, config).error().kind, ErrorKind::invalid);
+    EXPECT_EQ(open(Level::bwrap, config).error().kind, ErrorKind::invalid);
+  }
   if (::geteuid() != 0) {
     EXPECT_EQ(open(Level::uid, rooms.config()).error().kind, ErrorKind::denied);
     return;
