@@ -157,7 +157,9 @@ std::expected<int, Failure> start(const RunOptions& options, const ConfigVars& c
   const sandbox::Command command{.argv = std::move(*argv),
                                  .environment = environment_of(options, config_vars, sandbox, work),
                                  .directory = sandbox.inside(work.app()),
-                                 .streams = sandbox::Streams::inherited};
+                                 .streams = sandbox::Streams::inherited,
+                                 .stop_signal = options.stop_signal};
+  if (options.on_start) options.on_start();
   const Result<sandbox::Exit> exit = sandbox.run(command, {}, {}, stop);
   if (!exit) return failed_by(exit.error());
   return exit->code;

@@ -41,13 +41,19 @@ struct RunOptions {
   uid_t build_uid = 2000;
   sandbox::Network network = sandbox::Network::on;
   std::filesystem::path work_root;  // empty: default_work_root()
+
+  // Called when the process is about to start. From then on the keys of a terminal are its own: it is in the
+  // foreground as we are, and gets their signals itself. May be empty.
+  std::function<void()> on_start;
+  std::function<int()> stop_signal;  // which signal the process gets at a stop; may be empty: TERM
 };
 
 // Unpacks the slug (of an app: the named build's, or the newest that succeeded, its SHA-256 checked against its report)
-// at /app and runs the process with our stdin, stdout and stderr until it ends, or until `stop`, which sends it TERM
-// and, after a grace, KILL. The value is its exit code (128 + signal where a signal ended it). `diagnostics` gets one
-// line a call. Failures: source (no such app or slug, damaged), usage (an unknown process type: the message names the
-// known ones), internal, interrupted (stopped before the process was started).
+// at /app and runs the process with our stdin, stdout and stderr until it ends, or until `stop`, which sends it
+// `stop_signal` and, after a grace, KILL. The value is its exit code (128 + signal where a signal ended it).
+// `diagnostics` gets one line a call. Failures: source (no such app or slug, damaged), usage (a setting or name that
+// cannot be right, a port in use, an unknown process type: the message names the known ones), internal, interrupted
+// (stopped before the process was started).
 std::expected<int, Failure> run_process(const RunOptions& options,
                                         const std::function<void(std::string_view line)>& diagnostics,
                                         std::stop_token stop);

@@ -1,4 +1,5 @@
 // hearth run: starts a process of what was built.
+#include <csignal>
 #include <memory>
 
 #include "build/run.h"
@@ -27,6 +28,11 @@ struct RunFlags {
   std::uint32_t port = 5000;
 };
 
+// A terminal that is gone is no word to an app, of which many read their settings anew then.
+int passed_on(int received) {
+  return received == SIGINT ? SIGINT : SIGTERM;
+}
+
 int run_run(RunFlags& flags, const Session& session) {
   build::RunOptions& options = flags.options;
   options.config_vars = flags.config_vars.sources();
@@ -35,6 +41,8 @@ int run_run(RunFlags& flags, const Session& session) {
   options.port = static_cast<std::uint16_t>(flags.port);
   options.host_environment = session.environment;
   apply(flags.sandbox, options);
+  options.on_start = Signals::leave_ctrl_c;
+  options.stop_signal = [&session] { return passed_on(session.signals.received()); };
   const auto complain_about = [](std::string_view line) { complain(std::string(line)); };
   const std::expected<int, build::Failure> code = build::run_process(options, complain_about, session.signals.token());
   if (code) return *code;

@@ -20,8 +20,11 @@ constexpr std::array kStopping = {SIGINT, SIGTERM, SIGHUP};
 // What a signal handler may touch: a lock-free number and a pipe's end.
 std::atomic<int> first_signal = 0;
 std::atomic<int> wake_fd = -1;
+std::atomic<bool> ctrl_c_is_left = false;
 
-void on_signal(int signal) {
+void on_signal(int signal, siginfo_t* info, void* /*context*/) {
+  // Of a terminal's driver, and of no process.
+  if (signal == SIGINT && info->si_code == SI_KERNEL && ctrl_c_is_left) return;
   const int saved_errno = errno;
   int none = 0;
   first_signal.compare_exchange_strong(none, signal);
@@ -32,13 +35,24 @@ void on_signal(int signal) {
 
 void on_sigpipe(int /*signal*/) {}
 
-void set_handler(int signal, void (*handler)(int)) {
+void set_action(int signal, const struct sigaction& action) {
   struct sigaction before{};
   if (::sigaction(signal, nullptr, &before) != 0 || before.sa_handler == SIG_IGN) return;
+  ::sigaction(signal, &action, nullptr);
+}
+
+void set_handler(int signal, void (*handler)(int)) {
   struct sigaction action{};
   action.sa_handler = handler;
   action.sa_flags = SA_RESTART;
-  ::sigaction(signal, &action, nullptr);
+  set_action(signal, action);
+}
+
+void catch_stopping() {
+  struct sigaction action{};
+  action.sa_sigaction = on_signal;
+  action.sa_flags = SA_RESTART | SA_SIGINFO;
+  for (const int signal : kStopping) set_action(signal, action);
 }
 
 }  // namespace
@@ -57,7 +71,7 @@ Result<Signals> Signals::install() {
   state->reader = util::Fd(ends[0]);
   state->writer = util::Fd(ends[1]);
   wake_fd = ends[1];
-  for (const int signal : kStopping) set_handler(signal, on_signal);
+  catch_stopping();
   set_handler(SIGPIPE, on_sigpipe);
   state->waiter = std::thread([fd = ends[0], source = state->source]() mutable {
     std::array<std::byte, 1> byte{};
@@ -84,6 +98,10 @@ std::stop_token Signals::token() const {
 
 int Signals::received() const {
   return first_signal;
+}
+
+void Signals::leave_ctrl_c() {
+  ctrl_c_is_left = true;
 }
 
 }  // namespace hearth::cli

@@ -22,6 +22,10 @@ class Signals {
   // The first signal that came; 0 while none did.
   int received() const;
 
+  // From now on Ctrl-C requests no stop, and is not received: the terminal sends it to all that stand in its
+  // foreground, and what we have started there decides what comes of it. A SIGINT of a process (kill) counts as before.
+  static void leave_ctrl_c();
+
  private:
   struct State;
   explicit Signals(std::unique_ptr<State> state);

@@ -56,9 +56,9 @@ class Status {
     if (first_) first_pid_ = static_cast<pid_t>(*pid);
   }
 
-  void terminate() const {
+  void terminate(int number) const {
     // The namespace's first process is bubblewrap's own, and deaf; the command and what it started lie below it.
-    if (first_) signal_descendants(first_pid_, SIGTERM);
+    if (first_) signal_descendants(first_pid_, number);
   }
 
   bool kill() const { return first_ && ::syscall(SYS_pidfd_send_signal, first_.get(), SIGKILL, nullptr, 0) == 0; }
@@ -194,7 +194,7 @@ Result<Exit> BwrapSandbox::run(const Command& command, const Sink& on_stdout, co
     last.see(bytes);
     on_stderr(bytes);
   };
-  const Supervision supervision{&child, [&] { status.terminate(); },
+  const Supervision supervision{&child, [&] { status.terminate(stop_signal_of(command)); },
                                 [&] {
                                   if (!status.kill()) child.signal(SIGKILL);
                                 },

@@ -106,7 +106,8 @@ Result<Exit> DirectSandbox::run(const Command& command, const Sink& on_stdout, c
   } else if (failure.step == StartFailure::Step::prepare) {
     return fail_errno(failure.code, fmt::format("becoming uid {}", owner()));
   }
-  const Supervision supervision{&kept.keeper(), [&] { kept.terminate(); }, [&] { kept.kill(); }, config_.limits.grace};
+  const Supervision supervision{&kept.keeper(), [&] { kept.terminate(stop_signal_of(command)); }, [&] { kept.kill(); },
+                                config_.limits.grace};
   const Ended ended = TRY(supervise(supervision, pipes.read, on_stdout, on_stderr, stop));
   Exit exit = exit_of(TRY(kept.wait()));
   exit.stopped = ended == Ended::stopped;

@@ -120,8 +120,8 @@ Result<Kept> Kept::start(const Launch& launch) {
   return Kept(std::move(keeper), std::move(control.write), std::move(status.read), told);
 }
 
-void Kept::terminate() const {
-  signal_descendants(keeper_.pid(), SIGTERM);
+void Kept::terminate(int number) const {
+  signal_descendants(keeper_.pid(), number);
 }
 
 void Kept::kill() {

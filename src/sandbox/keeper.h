@@ -18,8 +18,8 @@ class Kept {
   // Its end is the end of all.
   const Child& keeper() const { return keeper_; }
   const StartFailure& failure() const { return failure_; }
-  // TERM to every process of the command.
-  void terminate() const;
+  // This signal to every process of the command.
+  void terminate(int number) const;
   // KILL to every process of the command.
   void kill();
   // After the keeper's end: the command's status as waitpid(2) gives it. io where the keeper was killed.

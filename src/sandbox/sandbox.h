@@ -71,6 +71,7 @@ struct Command {
   std::vector<std::pair<std::string, std::string>> environment;  // all of it; nothing of ours is added
   std::filesystem::path directory;                               // working directory: a path inside
   Streams streams = Streams::merged;
+  std::function<int()> stop_signal = {};  // asked for the signal that a stop sends it; empty: TERM
 };
 
 // Receives output as it comes, in pieces as read (any bytes, any length). Called from the thread that called run().
@@ -88,8 +89,9 @@ class Sandbox {
 
   // Runs the command and waits until it *and every process that it started* are gone; a daemon left behind is killed
   // and does not hold the call up. stdin is /dev/null and there is no controlling terminal, unless inherited.
-  // A stop request ends it: TERM to the payload, KILL after the grace. Errors are ours (could not start it); an
-  // exit ≠ 0 is a result. argv[0] that cannot be executed is Exit{126 or 127}. Not thread-safe: one command at a time.
+  // A stop request ends it: TERM (or stop_signal) to the payload, KILL after the grace. Errors are ours (could not
+  // start it); an exit ≠ 0 is a result. argv[0] that cannot be executed is Exit{126 or 127}. Not thread-safe: one
+  // command at a time.
   virtual Result<Exit> run(const Command& command, const Sink& on_stdout, const Sink& on_stderr,
                            std::stop_token stop) = 0;
 

@@ -110,6 +110,10 @@ Result<OutputPipes> make_output(Streams streams) {
   return pipes;
 }
 
+int stop_signal_of(const Command& command) {
+  return command.stop_signal ? command.stop_signal() : SIGTERM;
+}
+
 Result<Ended> supervise(const Supervision& supervision, const Output& output, const Sink& on_stdout,
                         const Sink& on_stderr, const std::stop_token& stop) {
   const util::Fd wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));

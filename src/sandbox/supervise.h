@@ -37,6 +37,9 @@ struct Supervision {
   std::chrono::milliseconds grace{};  // between the two
 };
 
+// What a stop sends to this command.
+int stop_signal_of(const Command& command);
+
 enum class Ended { by_itself, stopped };
 
 // Returns when the child has ended (unreaped) and what it had written is passed on. Whoever else holds the pipes does

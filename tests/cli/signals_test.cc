@@ -1,6 +1,8 @@
 #include "cli/signals.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -48,6 +50,39 @@ TEST(Signals, OneThatWasIgnoredStaysIgnored) {
               return signals->token().stop_requested() ? 1 : signals->received();
             }),
             0);
+}
+
+// In the foreground of a terminal of its own.
+template <class Body>
+int in_terminal(Body body) {
+  return in_child([&] {
+    const int master = ::posix_openpt(O_RDWR | O_NOCTTY);
+    if (::setsid() < 0 || ::grantpt(master) != 0 || ::unlockpt(master) != 0) return 100;
+    const int slave = ::open(::ptsname(master), O_RDWR | O_NOCTTY);
+    return ::ioctl(slave, TIOCSCTTY, 0) == 0 ? body(master) : 101;
+  });
+}
+
+TEST(Signals, CtrlCStopsUntilItIsLeftToTheForeground) {
+  EXPECT_EQ(in_terminal([](int master) {
+              const Result<Signals> signals = Signals::install();
+              if (::write(master, "\x03", 1) != 1) return 102;
+              wait_for(signals->token());
+              return signals->received();
+            }),
+            SIGINT);
+  EXPECT_EQ(in_terminal([](int master) {
+              const Result<Signals> signals = Signals::install();
+              Signals::leave_ctrl_c();
+              if (::write(master, "\x03", 1) != 1) return 102;
+              ::usleep(100'000);
+              if (signals->token().stop_requested() || signals->received() != 0) return 103;
+              ::kill(::getpid(), SIGINT);
+              wait_for(signals->token());
+              return signals->received();
+            }),
+            SIGINT)
+      << "of a process it counts";
 }
 
 TEST(Signals, WritingToAClosedPipeIsAnErrorRatherThanTheEnd) {

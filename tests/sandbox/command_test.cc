@@ -177,6 +177,20 @@ TEST_P(CommandTest, StopAsksFirst) {
   EXPECT_THAT(out, HasSubstr("bye"));
 }
 
+TEST_P(CommandTest, StopSendsTheSignalThatIsToBePassedOn) {
+  std::stop_source source;
+  const Sink sink = [&](std::string_view) { source.request_stop(); };
+  Config patient = rooms_.config();
+  patient.limits.grace = std::chrono::minutes(5);
+  open(patient);
+  Command command = bash("trap 'exit 5' TERM; trap 'exit 6' INT; echo ready; while :; do sleep 0.05; done");
+  command.stop_signal = [] { return SIGINT; };
+  const auto exit = sandbox_->run(command, sink, sink, source.get_token());
+  ASSERT_TRUE(exit) << exit.error().message;
+  EXPECT_TRUE(exit->stopped);
+  EXPECT_EQ(exit->code, 6);
+}
+
 TEST_P(CommandTest, StopEndsWhatDoesNotListen) {
   const std::string marker = fmt::format("1001.{}", ::getpid());
   std::stop_source source;
