@@ -46,6 +46,11 @@ std::unexpected<Failure> failed(FailureClass kind, const Error& error) {
   return std::unexpected(Failure{actual, {}, error.message});
 }
 
+FailureClass class_of_setting(const Error& error) {
+  const bool setting = error.kind == ErrorKind::invalid || error.kind == ErrorKind::denied;
+  return setting ? FailureClass::usage : FailureClass::internal;
+}
+
 std::string remedy(std::string_view output) {
   for (const Complaint& complaint : kComplaints) {
     if (output.contains(complaint.text)) return std::string(complaint.remedy);

@@ -21,6 +21,9 @@ std::unexpected<Failure> failed(FailureClass kind, fmt::format_string<Args...> f
 // `kind`, unless the local system refused (no space, no such device), which is our own trouble, not the app's.
 std::unexpected<Failure> failed(FailureClass kind, const Error& error);
 
+// Who is to blame where opening something failed: the setting (invalid, denied), or the machine.
+FailureClass class_of_setting(const Error& error);
+
 // One sentence for well-known complaints in a command's output: what a build cannot do here, and what to do instead.
 // Empty where nothing is recognised.
 std::string remedy(std::string_view output);

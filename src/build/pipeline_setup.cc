@@ -19,12 +19,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// Who is to blame where opening something failed: the setting, or the machine.
-FailureClass class_of_setting(const Error& error) {
-  const bool setting = error.kind == ErrorKind::invalid || error.kind == ErrorKind::denied;
-  return setting ? FailureClass::usage : FailureClass::internal;
-}
-
 std::string value_of(const std::map<std::string, std::string>& variables, const std::string& name) {
   const auto found = variables.find(name);
   return found == variables.end() ? std::string() : found->second;

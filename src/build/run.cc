@@ -52,6 +52,12 @@ std::unexpected<Failure> failed_by(const Error& error) {
   return std::unexpected(Failure{class_of(error), {}, error.message});
 }
 
+// What cannot be right in the words that name the slug, or in a setting, is the caller's.
+std::unexpected<Failure> failed_to_open(const Error& error, FailureClass otherwise) {
+  const FailureClass kind = error.kind == ErrorKind::invalid ? FailureClass::usage : otherwise;
+  return std::unexpected(Failure{kind, {}, error.message});
+}
+
 // "APP" or "APP@BUILD".
 struct Target {
   std::string app;
@@ -177,17 +183,17 @@ std::expected<int, Failure> run_process(const RunOptions& options, const Surroun
   // Apart from builds: a running app must not move the next build of it to another directory.
   const Result<WorkDir> work =
       WorkDir::open(root, "run." + target_of(fs::path(options.target).filename().native()).app);
-  if (!work) return failed_by(work.error());
+  if (!work) return failed(class_of_setting(work.error()), work.error());
   const Result<Prepared> prepared = fetch(options, surroundings, work->own(), stop);
-  if (!prepared) return failed_by(prepared.error());
+  if (!prepared) return failed_to_open(prepared.error(), class_of(prepared.error()));
   sandbox::Config config = basic_sandbox_config(*work, options);
   config.published_port = options.port;
   const Result<std::unique_ptr<sandbox::Sandbox>> sandbox = surroundings.open_sandbox(options.sandbox, config);
-  if (!sandbox) return failed(FailureClass::internal, "{}", sandbox.error().message);
+  if (!sandbox) return failed_to_open(sandbox.error(), FailureClass::internal);
   if (const std::string warning = (*sandbox)->warning(); !warning.empty()) diagnostics(warning);
   const Result<void> handed = work->hand_over((*sandbox)->owner());
-  if (!handed) return failed(FailureClass::usage, "{}", handed.error().message);
-  const Result<void> unpacked = unpack(prepared->slug, work->app(), (*sandbox)->owner(), stop);
+  if (!handed) return failed(class_of_setting(handed.error()), handed.error());
+  const Result<void> unpacked = unpack(prepared->slug, work->app(), sandbox::file_owner(**sandbox), stop);
   if (!unpacked) return failed_by(unpacked.error());
   return start(options, *config_vars, *prepared, *work, **sandbox, stop);
 }

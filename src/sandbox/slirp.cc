@@ -70,7 +70,8 @@ Result<void> publish(const std::filesystem::path& socket_path, const std::string
   answer.resize(TRY(util::read_full(socket.get(), std::as_writable_bytes(std::span(answer)))));
   const nlohmann::json parsed = nlohmann::json::parse(answer, nullptr, false);
   if (parsed.is_object() && parsed.contains("return")) return {};
-  return fail(ErrorKind::invalid, "port {} of 127.0.0.1 cannot be published; is it in use?", port);
+  return fail(ErrorKind::invalid, "port {} of 127.0.0.1 cannot be published; is it in use? Choose another --port",
+              port);
 }
 
 }  // namespace

@@ -1,9 +1,15 @@
 """`hearth run`: starts what was built, as it was built."""
 
+import fcntl
 import os
+import pty
 import signal
+import socket
+import subprocess
+import termios
+import time
 
-from harness import PATIENCE, EndToEnd, eventually, http_get, main, needs_root
+from harness import PATIENCE, EndToEnd, bwrap_works, eventually, free_port, http_get, main, needs_root
 
 SERVER = r"""
 use strict; use IO::Socket::INET;
@@ -104,6 +110,59 @@ class Run(EndToEnd):
         process.send_signal(signal.SIGTERM)
         self.assertNotEqual(self.finish(process, timeout=PATIENCE).code, 0)
         eventually(lambda: not self.leftover_processes(), "the process is gone", 10)
+
+    def test_each_signal_is_passed_on_as_what_it_is(self):
+        self.prepare("web: trap 'exit 23' TERM; trap 'exit 24' INT; echo started; while :; do sleep 0.1; done\n")
+        for number, code in ((signal.SIGTERM, 23), (signal.SIGINT, 24), (signal.SIGHUP, 23)):
+            process = self.start("run", "demo")
+            self.assertEqual(process.stdout.readline().strip(), b"started")
+            process.send_signal(number)
+            self.assertEqual(self.finish(process, timeout=PATIENCE).code, code)
+
+    def test_ctrl_c_is_the_process_own(self):
+        self.prepare("web: perl app.pl\n", {"app.pl": """
+            $| = 1; my $count = 0;
+            $SIG{INT} = sub { $count++; print "caught $count\\n"; exit 9 if $count == 2 };
+            $SIG{TERM} = sub { exit 8 };
+            print "started\\n"; sleep 1 while 1"""})
+        for level in (["bwrap"] if bwrap_works() else []) + ["plain"]:
+            ours, theirs = pty.openpty()
+            command = [str(self.binary), "run", "--port", str(free_port()), "demo", "--sandbox", level]
+            process = subprocess.Popen(command, env=self.environment(), cwd=self.root, stdin=theirs, stdout=theirs, stderr=theirs,
+                                       start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+            self.running_processes.append(process)
+            os.close(theirs)
+            seen = b""
+            for expected in (b"started", b"caught 1", b"caught 2"):
+                while expected not in seen:
+                    seen += os.read(ours, 65536)
+                time.sleep(0.5)  # for what else might come of it
+                if expected != b"caught 2":
+                    self.assertIsNone(process.poll(), seen)
+                    os.write(ours, b"\x03")
+            self.assertEqual(process.wait(timeout=PATIENCE), 9, seen)
+            self.running_processes.remove(process)
+            os.close(ours)
+
+    def test_what_cannot_be_right_is_a_usage_error(self):
+        self.prepare("web: true\n")
+        self.prepare("web: true\n")
+        for arguments in (["a b"], ["demo", "--store", "ftp://x/y"], ["demo@2"], ["demo", "--build-uid", "0"],
+                          ["demo", "--build-uid", "4294967295"], ["demo", "--env", "=x"]):
+            outcome = self.hearth("run", *arguments)
+            self.assertEqual(outcome.code, 2, str(outcome))
+        self.assertEqual(self.hearth("run", "demo@19990101").code, 4)
+
+    def test_a_port_in_use_is_a_usage_error_that_names_the_option(self):
+        if not bwrap_works() or not os.access("/dev/net/tun", os.W_OK):
+            self.skipTest("no network of its own can be had here")
+        self.prepare("web: true\n")
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            outcome = self.hearth("run", "demo", "--sandbox", "bwrap", "--port", taken.getsockname()[1])
+        self.assertEqual(outcome.code, 2, str(outcome))
+        self.assertIn("--port", outcome.errors)
 
     @needs_root
     def test_it_runs_unprivileged(self):
