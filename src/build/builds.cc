@@ -33,11 +33,9 @@ Result<std::optional<PublishedBuild>> published(store::ObjectStore& store, const
   if (!is_published(files)) return std::nullopt;
   PublishedBuild found;
   found.build = build;
-  if (const auto stored = files.find(kReportName); stored != files.end()) {
-    const Result<StoredReport> report = parse_report(TRY(get_text(store, stored->second.key, stop)));
-    if (!report || !report->succeeded) return std::nullopt;
-    found.slug_sha256 = report->slug_sha256;
-  }
+  const std::string report = TRY(report_text(store, files, stop));
+  if (state_of(files, report) != BuildState::succeeded) return std::nullopt;
+  if (const Result<StoredReport> read = parse_report(report)) found.slug_sha256 = read->slug_sha256;
   const store::ObjectInfo& slug = files.find(kSlugName)->second;
   found.slug_key = slug.key.text();
   found.slug_bytes = slug.size;

@@ -35,11 +35,11 @@ struct PublishedBuild {
   std::string build;
   std::string slug_key;
   std::uint64_t slug_bytes = 0;
-  std::string slug_sha256;  // hexadecimal; empty where the build ended before it stored its report
+  std::string slug_sha256;  // hexadecimal; empty where there is no report, or none that can be read
   std::string procfile;     // as published: a YAML map
 };
 
-// The newest published build that did not fail. None, or no such app: not_found.
+// The newest build that succeeded (state_of in stored_builds.h). None, or no such app: not_found.
 Result<PublishedBuild> newest_build(store::ObjectStore& store, std::string_view app, std::stop_token stop);
 
 // The build that `build` names as choose_build (stored_builds.h) understands it. One that failed or was never

@@ -17,30 +17,13 @@ constexpr unsigned kThreads = 8;
 // What a builder may take from its last object to its report: more than any publish and any save.
 constexpr std::chrono::hours kAtWork{24};
 
-BuildState state_of(const BuildFiles& files, const std::string& report) {
-  if (!report.empty()) {
-    const Result<StoredReport> parsed = parse_report(report);
-    if (parsed && !parsed->succeeded) return BuildState::failed;
-  }
-  return is_published(files) ? BuildState::succeeded : BuildState::unfinished;
-}
-
-// Empty where there is none (any more).
-Result<std::string> report_of(store::ObjectStore& store, const BuildFiles& files, const std::stop_token& stop) {
-  const auto found = files.find(kReportName);
-  if (found == files.end()) return std::string();
-  Result<std::string> text = get_text(store, found->second.key, stop);
-  if (!text && text.error().kind == ErrorKind::not_found) return std::string();
-  return text;
-}
-
 Result<StoredBuild> tell(store::ObjectStore& store, const BuildFolders::value_type& folder,
                          const std::stop_token& stop) {
   const auto& [name, files] = folder;
   StoredBuild told;
   told.build = name;
   told.time = time_of_build(name);
-  told.report = TRY(report_of(store, files, stop));
+  told.report = TRY(report_text(store, files, stop));
   told.state = state_of(files, told.report);
   told.objects = files.size();
   for (const auto& [file, info] : files) told.bytes += info.size;
@@ -63,7 +46,7 @@ Result<std::set<std::string, std::less<>>> needed_builds(store::ObjectStore& sto
       break;
     }
     if (!is_published(files)) continue;
-    const std::string report = TRY(report_of(store, files, stop));
+    const std::string report = TRY(report_text(store, files, stop));
     if (state_of(files, report) != BuildState::succeeded) continue;
     if (report.empty() && !needed.empty()) continue;
     needed.insert(build);
@@ -89,6 +72,22 @@ std::string_view name(BuildState state) {
       return "unfinished";
   }
   return "unfinished";
+}
+
+BuildState state_of(const BuildFiles& files, const std::string& report) {
+  if (!report.empty()) {
+    const Result<StoredReport> parsed = parse_report(report);
+    if (parsed && !parsed->succeeded) return BuildState::failed;
+  }
+  return is_published(files) ? BuildState::succeeded : BuildState::unfinished;
+}
+
+Result<std::string> report_text(store::ObjectStore& store, const BuildFiles& files, const std::stop_token& stop) {
+  const auto found = files.find(kReportName);
+  if (found == files.end()) return std::string();
+  Result<std::string> text = get_text(store, found->second.key, stop);
+  if (!text && text.error().kind == ErrorKind::not_found) return std::string();
+  return text;
 }
 
 Result<std::vector<StoredBuild>> stored_builds(store::ObjectStore& store, std::string_view app,
@@ -135,7 +134,7 @@ Result<std::optional<std::string>> newest_succeeded(store::ObjectStore& store, c
                                                     const std::stop_token& stop) {
   for (const auto& [build, files] : folders | std::views::reverse) {
     if (!is_published(files)) continue;
-    const std::string report = TRY(report_of(store, files, stop));
+    const std::string report = TRY(report_text(store, files, stop));
     if (state_of(files, report) == BuildState::succeeded) return build;
   }
   return std::nullopt;

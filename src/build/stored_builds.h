@@ -23,6 +23,13 @@ enum class BuildState {
 };
 std::string_view name(BuildState state);
 
+// The one rule for what became of a build: its folder, and its report as report_text gives it. One that cannot be read
+// does not say that the build failed.
+BuildState state_of(const BuildFiles& files, const std::string& report);
+
+// The build's report as it was stored; empty where there is none (any more).
+Result<std::string> report_text(store::ObjectStore& store, const BuildFiles& files, const std::stop_token& stop);
+
 struct StoredBuild {
   std::string build;
   BuildState state = BuildState::unfinished;

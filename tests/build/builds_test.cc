@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "build/report.h"
+#include "build/stored_builds.h"
 #include "store/memory_store.h"
 #include "util/file.h"
 #include "util/hash.h"
@@ -72,6 +73,20 @@ TEST_F(BuildsTest, ABuildThatWasKilledWhileItSavedCounts) {
   put("apps/demo/builds/20260103T000000Z-c/slug.tgz", "slug");
   put("apps/demo/builds/20260103T000000Z-c/Procfile", "{}\n");
   EXPECT_EQ("20260103T000000Z-c", newest_build(store_, "demo", {}).value().build);
+}
+
+TEST_F(BuildsTest, WhatIsRunIsWhatIsListedAsSucceeded) {
+  const std::string build = "20260103T000000Z-c";
+  put("apps/demo/builds/" + build + "/slug.tgz", "slug");
+  put("apps/demo/builds/" + build + "/Procfile", "{}\n");
+  for (const char* report : {R"({"version": 999, "outcome": "succeeded"})", "{", ""}) {
+    put("apps/demo/builds/" + build + "/report.json", report);
+    EXPECT_EQ(BuildState::succeeded, stored_builds(store_, "demo", {}).value().front().state) << report;
+    const auto newest = newest_build(store_, "demo", {});
+    ASSERT_TRUE(newest.has_value()) << report << newest.error().message;
+    EXPECT_EQ(build, newest->build);
+    EXPECT_EQ("", newest->slug_sha256);
+  }
 }
 
 TEST_F(BuildsTest, NoBuildIsNotFound) {
