@@ -105,9 +105,12 @@ Result<SaveJob> read_job(const util::Fd& file) {
   return decode_job({reinterpret_cast<const char*>(bytes.data()), read});
 }
 
-// The report and the log, completed.
+// The report and the log, completed. Of a build that was removed meanwhile they would be a folder without anything to
+// run, which nobody removes.
 Result<void> store_records(store::ObjectStore& store, const SaveJob& job, const Saved& saved, const Log& log,
                            const store::Meter& meter, const std::stop_token& stop) {
+  const bool is_there = TRY(has_report(store, job.app, job.build, stop));
+  if (!is_there) return {};
   const PhaseReport phase{"save", saved.start - job.build_started, saved.taken};
   const std::string report = TRY(with_save(job.report, saved.report, phase, report_of(meter.read())));
   return build::store_records(store, job.app, job.build, report, job.log + log.kept(), stop);

@@ -28,7 +28,7 @@ struct SaveJob {
   std::filesystem::path work_root;  // of the work directory, as WorkDir::release() gave them
   std::filesystem::path work_path;
   SaveRequest request;
-  bool has_records = false;  // the build's report and log are stored; the saver completes them
+  bool has_records = false;  // the build's report and log are stored; the saver completes them if they still are
   std::string report;        // as to_json() wrote it
   std::string log;           // as it is kept
   std::vector<std::string> secrets;

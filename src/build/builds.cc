@@ -81,6 +81,14 @@ Result<void> store_records(store::ObjectStore& store, std::string_view app, std:
   return {};
 }
 
+Result<bool> has_report(store::ObjectStore& store, std::string_view app, std::string_view build, std::stop_token stop) {
+  const store::Key key = TRY(build_key(app, build, kReportName));
+  const Result<store::ObjectInfo> found = store.stat(key, std::move(stop));
+  if (!found && found.error().kind == ErrorKind::not_found) return false;
+  if (!found) return std::unexpected(found.error());
+  return true;
+}
+
 Result<PublishedBuild> newest_build(store::ObjectStore& store, std::string_view app, std::stop_token stop) {
   const BuildFolders folders = TRY(list_builds(store, app, stop));
   for (const BuildFolders::value_type& listed : folders | std::views::reverse) {

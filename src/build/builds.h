@@ -31,6 +31,9 @@ Result<std::string> publish(store::ObjectStore& store, std::string_view app, std
 Result<void> store_records(store::ObjectStore& store, std::string_view app, std::string_view build,
                            std::string_view report, std::string_view log, std::stop_token stop);
 
+// Whether the build's report is there: one that was removed has none.
+Result<bool> has_report(store::ObjectStore& store, std::string_view app, std::string_view build, std::stop_token stop);
+
 struct PublishedBuild {
   std::string build;
   std::string slug_key;

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "build/background.h"
+#include "build/stored_builds.h"
 #include "pipeline_cache_fixture.h"
 
 namespace hearth::build {
@@ -86,6 +87,25 @@ TEST_F(BackgroundTest, AKilledSaverLeavesTheOldCache) {
   slot_stays_ = false;
   options_.save = SaveWhen::wait;
   EXPECT_FALSE(build(expect_cache).failure) << "in the same slot, which nobody holds any more";
+}
+
+TEST_F(BackgroundTest, ABuildThatWasRemovedMeanwhileDoesNotComeBack) {
+  const Report report = build(fill_cache);
+  const BuildFolders folders = list_builds(memory_, "demo", {}).value();
+  ASSERT_TRUE(remove_builds(memory_, folders, std::vector{report.build}, {}));
+  ASSERT_TRUE(finish().has_value());
+  EXPECT_THAT(list_builds(memory_, "demo", {}).value(), IsEmpty());
+  EXPECT_THAT(head().generations, SizeIs(1)) << "its cache is saved all the same";
+}
+
+TEST_F(BackgroundTest, ItMasksWhatTheBuildMasks) {
+  options_.host_environment = {{"TOKEN", "handed-on-token"}};
+  options_.pass_env = {"TOKEN"};
+  ASSERT_FALSE(build(fill_cache).failure);
+  std::string bytes(1 << 20, '\0');
+  bytes.resize(util::read_at(job_.get(), std::as_writable_bytes(std::span(bytes)), 0).value());
+  EXPECT_THAT(decode_job(bytes).value().secrets, testing::Contains("handed-on-token"));
+  ASSERT_TRUE(finish().has_value());
 }
 
 TEST_F(BackgroundTest, AStoppedSaverSaysSo) {
