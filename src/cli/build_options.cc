@@ -4,6 +4,7 @@
 
 #include "cli/console.h"
 #include "cli/exit_code.h"
+#include "util/stop.h"
 
 namespace hearth::cli {
 
@@ -78,8 +79,10 @@ int run_build(BuildFlags& flags, const Session& session) {
   options.host_environment = session.environment;
   apply(flags.sandbox, options);
   const bool stdout_is_taken = options.slug_to == "-" || options.report_to == "-";
+  // Whoever does not read the log must not keep a build from its own end, either.
+  const util::StopAfter end(session.signals.token(), options.build_timeout);
   const build::Console console =
-      terminal_console(stdout_is_taken ? STDERR_FILENO : STDOUT_FILENO, flags.format, session.environment);
+      terminal_console(stdout_is_taken ? STDERR_FILENO : STDOUT_FILENO, flags.format, session.environment, end.token());
   const build::BuildResult result = build::run(options, console, session.signals.token());
   if (!result.report.failure) return static_cast<int>(ExitCode::success);
   return exit_code(result.report.failure->kind, session.signals.received());

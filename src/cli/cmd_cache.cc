@@ -166,7 +166,7 @@ int with_store(const CacheFlags& flags, const Session& session, std::string_view
     tell_json(flags, unavailable);
     return fall_short(flags, static_cast<int>(ExitCode::store), opened.error().message);
   }
-  std::shared_ptr<void> shown = Screen::of(session.environment)->show(what, flags.progress);
+  std::shared_ptr<void> shown = Screen::of(session.environment, session.signals.token())->show(what, flags.progress);
   build::ReportingTransfer<Report> transfer(std::move(opened->store), opened->meter,
                                             {flags.deadline, flags.stall_timeout}, std::move(work),
                                             session.signals.token());

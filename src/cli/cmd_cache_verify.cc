@@ -104,7 +104,7 @@ int run_cache_verify(const VerifyFlags& flags, const Session& session) {
   if (!found) return refuse_of_store(found.error(), session);
   store::ObjectStore& store = *found->opened.store;
   const std::stop_token stop = session.signals.token();
-  const std::shared_ptr<Screen> screen = Screen::of(session.environment);
+  const std::shared_ptr<Screen> screen = Screen::of(session.environment, session.signals.token());
   std::vector<cache::VerifyReport> reports;
   nlohmann::json json = nlohmann::json::array();
   for (const cache::Name& name : found->names) {

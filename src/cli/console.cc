@@ -27,9 +27,10 @@ void say(const std::string& line) {
   std::ignore = util::write_full(STDOUT_FILENO, line + "\n");
 }
 
-build::Console terminal_console(int log_fd, build::LogFormat format, const Environment& environment) {
+build::Console terminal_console(int log_fd, build::LogFormat format, const Environment& environment,
+                                std::stop_token stop) {
   build::Console console;
-  const std::shared_ptr<Screen> screen = Screen::of(environment);
+  const std::shared_ptr<Screen> screen = Screen::of(environment, std::move(stop));
   console.log = [screen, log_fd, open = std::make_shared<bool>(true)](std::string_view bytes) {
     if (*open && !screen->write(log_fd, bytes)) *open = false;
   };

@@ -1,4 +1,5 @@
 // The program: parses the command line, runs the command, and turns what escaped into an exit code.
+#include <fcntl.h>
 #include <malloc.h>
 #include <unistd.h>
 
@@ -27,6 +28,16 @@ void bound_the_heap() {
   // What is freed at an arena's end is soon wanted again: giving back 128 KiB at a time made a third of the page faults
   // of a save, and two thirds of a restore's.
   mallopt(M_TRIM_THRESHOLD, kLargest);
+}
+
+// Whoever closed one of these would have the next file that we open there, and in it what is meant for him. What is
+// opened in their stead refuses what they are for, as one that is closed does.
+void hold_standard_descriptors() {
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(fd, F_GETFD) >= 0) continue;
+    // The lowest number that is free: this one.
+    std::ignore = ::open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);  // NOLINT: to be inherited
+  }
 }
 
 int run_program(std::span<char*> arguments) {
@@ -63,6 +74,7 @@ int run_guarded(std::span<char*> arguments) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  hold_standard_descriptors();
   bound_the_heap();
   // Nothing of ours is left that buffers. Static objects are not destroyed: a transfer that hung in the store (see
   // build/transfer.h) may wake up just now, and use them.

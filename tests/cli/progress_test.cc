@@ -4,7 +4,9 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
+#include <csignal>
 #include <cstdlib>
 #include <thread>
 
@@ -194,6 +196,65 @@ TEST_F(ScreenTest, LinesAreWholeLines) {
   shown.reset();
   EXPECT_THAT(seen + terminal_.written(), StartsWith("hearth: saving: 50% (50 B of 100 B)"));
   EXPECT_THAT(seen, Not(HasSubstr("\x1b")));
+}
+
+// Writes, to somebody who does not read, much more than he has room for; how long that took.
+milliseconds write_much(Screen& screen, int fd) {
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_TRUE(screen.write(fd, std::string(1 << 20, 'x') + "\n"));
+  return std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - begin);
+}
+
+TEST_F(ScreenTest, WhoDoesNotReadIsNotWaitedForAfterAStop) {
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  const util::Fd reader(ends[0]);
+  const util::Fd writer(ends[1]);
+  for (const int fd : {terminal_.fd(), writer.get()}) {
+    std::stop_source stop;
+    const auto screen = std::make_shared<Screen>(ScreenOptions{.stop = stop.get_token()});
+    std::jthread later([&] {
+      std::this_thread::sleep_for(milliseconds(300));
+      stop.request_stop();
+    });
+    const milliseconds first = write_much(*screen, fd);
+    EXPECT_GE(first, milliseconds(300)) << "until then it is";
+    EXPECT_LT(first, seconds(10));
+    EXPECT_LT(write_much(*screen, fd), milliseconds(500)) << "nor is he given another second";
+  }
+}
+
+TEST_F(ScreenTest, WhoReadsGetsEverythingAlsoAfterAStop) {
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  const util::Fd reader(ends[0]);
+  util::Fd writer(ends[1]);
+  std::stop_source stop;
+  stop.request_stop();
+  const auto screen = std::make_shared<Screen>(ScreenOptions{.stop = stop.get_token()});
+  std::size_t read = 0;
+  std::jthread slow([&] {
+    std::array<std::byte, 65536> buffer{};
+    for (std::size_t count = 1; count > 0; read += count) {
+      std::this_thread::sleep_for(milliseconds(20));
+      count = util::read_full(reader.get(), buffer).value_or(0);
+    }
+  });
+  write_much(*screen, writer.get());
+  writer.close();
+  slow.join();
+  EXPECT_EQ(read, (std::size_t{1} << 20) + 1);
+}
+
+TEST_F(ScreenTest, WhereNobodyReadsAnyMoreItSaysSo) {
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  const util::Fd writer(ends[1]);
+  ::close(ends[0]);
+  const auto before = ::signal(SIGPIPE, SIG_IGN);
+  const auto screen = std::make_shared<Screen>(ScreenOptions{});
+  EXPECT_FALSE(screen->write(writer.get(), "x"));
+  ::signal(SIGPIPE, before);
 }
 
 TEST_F(ScreenTest, NothingIsReadAfterTheHandleIsGone) {

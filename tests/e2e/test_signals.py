@@ -1,8 +1,13 @@
 """Interruptions at any moment: the whole build ends, nothing stays, the previous cache is kept. Builds side by side."""
 
 import contextlib
+import fcntl
+import json
 import os
 import signal
+import struct
+import subprocess
+import termios
 import threading
 import time
 
@@ -123,6 +128,42 @@ class Interrupted(EndToEnd):
         process.wait(timeout=PATIENCE)
         process.stdout = None
         self.assertEqual(self.finish(process, report=report).code, 0)
+
+
+    def test_a_log_that_is_not_read_on_holds_neither_a_signal_nor_the_deadline_up(self):
+        pack = self.buildpack(compile="yes 'a line of a log that nobody reads' | head -c 3000000; echo never; sleep 1000")
+        process, report = self.start_build(pack)
+        eventually(lambda: self.is_full(process.stdout), "the log does not go on")
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=PATIENCE)
+        self.assertLess(time.monotonic() - began, 12)
+        self.assertEqual(self.finish(process, report=report).code, 143)
+        process, report = self.start_build(pack, "--build-timeout", "3s")
+        process.wait(timeout=PATIENCE)
+        self.assertLess(time.monotonic() - began, 40)
+        self.assertEqual(self.finish(process, report=report).code, 124)
+
+    def is_full(self, pipe):
+        """Whether a pipe holds all that it can, give or take a page."""
+        size = fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ)
+        held = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"0000"))[0]
+        return held >= size - 8192
+
+    def test_standard_descriptors_that_are_closed_are_no_place_for_files(self):
+        pack = self.buildpack(compile='for i in $(seq 500); do echo "line $i"; done; touch "$2/begun"; sleep 1000')
+        app, report = self.app(), self.report_path()
+        command = f'exec "$0" build "{app}" --app demo --buildpack "{pack}" --report "{report}" <&- >&- 2>&-'
+        process = subprocess.Popen(["sh", "-c", command, str(self.binary)], env=self.environment(), cwd=self.root,
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.running_processes.append(process)
+        eventually(lambda: list(self.work.glob("apps/demo/0/tmp/cache/begun")), "it compiles")
+        for number in range(3):
+            self.assertEqual(os.readlink(f"/proc/{process.pid}/fd/{number}"), "/dev/null")
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(timeout=PATIENCE), 143)
+        self.running_processes.remove(process)
+        self.assertEqual(json.loads(report.read_bytes())["error"]["kind"], "interrupted")
 
 
 class SideBySide(EndToEnd):
