@@ -1,8 +1,13 @@
 #include "build/packaging.h"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <climits>
 #include <vector>
 
 #include "slug/slug.h"
@@ -29,13 +34,61 @@ void warn_of_size(const PackagingRequest& request, const slug::Slug& slug, Log& 
   log.note(fmt::format("slug: {} bytes, soft limit {}", slug.bytes, request.soft_limit));
 }
 
-Result<void> copy(const util::Fd& from, int to) {
+// Until somebody has room for what a pipe takes at once: a reader that stalls must not hold a stop up.
+Result<void> await_reader(int fd, const std::stop_token& stop) {
+  constexpr int kStep = 100;  // milliseconds
+  pollfd reader{.fd = fd, .events = POLLOUT, .revents = 0};
+  do {
+    if (stop.stop_requested()) return fail(ErrorKind::cancelled, "it was stopped");
+  } while (::poll(&reader, 1, kStep) <= 0);
+  return {};
+}
+
+Result<void> copy(const util::Fd& from, int to, const std::stop_token& stop) {
   std::vector<std::byte> buffer(kCopyPiece);
   while (true) {
     const std::size_t count = TRY(util::read_full(from.get(), buffer));
     if (count == 0) return {};
-    TRY(util::write_full(to, std::span(buffer).first(count)));
+    for (std::span<const std::byte> left = std::span(buffer).first(count); !left.empty();) {
+      TRY(await_reader(to, stop));
+      const std::size_t piece = std::min<std::size_t>(left.size(), PIPE_BUF);
+      TRY(util::write_full(to, left.first(piece)));
+      left = left.subspan(piece);
+    }
   }
+}
+
+// Where the file is to appear: what a link leads to. Absent where something stands that is written as it is: a pipe, a
+// device.
+std::optional<fs::path> replaceable(const std::string& target) {
+  struct stat status{};
+  if (::stat(target.c_str(), &status) != 0) return target;
+  if (!S_ISREG(status.st_mode)) return std::nullopt;
+  std::error_code error;
+  fs::path real = fs::canonical(target, error);
+  return error ? std::nullopt : std::optional(std::move(real));
+}
+
+Result<void> write_to(const fs::path& file, const util::Fd& slug, const std::stop_token& stop) {
+  const util::Fd to = TRY(util::open_file(file, O_WRONLY | O_CREAT | O_TRUNC, 0644));
+  if (::lseek(slug.get(), 0, SEEK_SET) != 0) return fail_errno(errno, "lseek");
+  return copy(slug, to.get(), stop);
+}
+
+Result<void> replace(const fs::path& file, const util::Fd& slug, const std::stop_token& stop) {
+  const std::string part = fmt::format("{}.{}.part", file.native(), util::random_hex(4));
+  Result<void> written = write_to(part, slug, stop);
+  bool is_mount = false;
+  if (written && ::rename(part.c_str(), file.c_str()) != 0) {
+    is_mount = errno == EBUSY;
+    written = fail_errno(errno, file.native());
+  }
+  if (written) return written;
+  const bool is_shut = written.error().kind == ErrorKind::denied;
+  ::unlink(part.c_str());
+  // A file that a container was given, or that alone is ours in its folder, can only be written where it is.
+  std::error_code error;
+  return (is_mount || is_shut) && fs::exists(file, error) ? write_to(file, slug, stop) : written;
 }
 
 }  // namespace
@@ -64,11 +117,12 @@ Result<fs::path> keep_slug(const fs::path& slug, const fs::path& directory, cons
   return kept;
 }
 
-Result<void> hand_out(const fs::path& slug, const std::string& target) {
+Result<void> hand_out(const fs::path& slug, const std::string& target, const std::stop_token& stop) {
   const util::Fd from = TRY(util::open_file(slug, O_RDONLY));
-  if (target == "-") return within("writing the slug to standard output", copy(from, STDOUT_FILENO));
-  const util::Fd to = TRY(util::open_file(target, O_WRONLY | O_CREAT | O_TRUNC, 0644));
-  return within(fmt::format("writing the slug to {}", target), copy(from, to.get()));
+  if (target == "-") return within("writing the slug to standard output", copy(from, STDOUT_FILENO, stop));
+  const std::optional<fs::path> file = replaceable(target);
+  return within(fmt::format("writing the slug to {}", target),
+                file ? replace(*file, from, stop) : write_to(target, from, stop));
 }
 
 }  // namespace hearth::build

@@ -30,7 +30,8 @@ Step apply_ignore_file(const std::filesystem::path& app_dir, const std::string& 
 Result<std::filesystem::path> keep_slug(const std::filesystem::path& slug, const std::filesystem::path& directory,
                                         const std::string& name);
 
-// Copies a slug to `target`: a file, or "-", our standard output.
-Result<void> hand_out(const std::filesystem::path& slug, const std::string& target);
+// Copies a slug to `target`: a file, or "-", our standard output. A regular file is there, or replaced, only once it is
+// whole. cancelled: not all of it was written, or read, when `stop` came.
+Result<void> hand_out(const std::filesystem::path& slug, const std::string& target, const std::stop_token& stop);
 
 }  // namespace hearth::build

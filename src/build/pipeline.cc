@@ -285,7 +285,7 @@ Step Pipeline::make_slug() {
                   util::human_size(options_.slug_hard_limit), keep_slug());
   }
   if (options_.slug_to.empty()) return {};
-  const Result<void> handed = hand_out(request.file, options_.slug_to);
+  const Result<void> handed = hand_out(request.file, options_.slug_to, deadline_.token());
   if (!handed) return failed(FailureClass::internal, handed.error());
   return {};
 }
