@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
-#include "util/text.h"
+#include "build/build_folders.h"
 
 namespace hearth::build {
 
@@ -23,23 +23,22 @@ bool tells_of_restore(const std::vector<std::byte>& bytes, const cache::Name& na
     return false;
   }
   const nlohmann::json outcome = report.value(nlohmann::json::json_pointer("/cache/restore/outcome"), nlohmann::json());
-  return outcome == "hit" || outcome == "fallback";
+  // Of a build that started from another app's cache it is that cache which was of use.
+  const nlohmann::json seed = report.value(nlohmann::json::json_pointer("/cache/restore/seed"), nlohmann::json(""));
+  return (outcome == "hit" || outcome == "fallback") && seed == "";
 }
 
 }  // namespace
 
 Result<std::optional<store::StoreTime>> last_restore(store::ObjectStore& store, const cache::Name& name,
                                                      store::StoreTime since, const std::stop_token& stop) {
-  const store::Prefix prefix =
-      TRY(store::Prefix::parse(fmt::format("apps/{}/builds/", util::percent_encode(name.app))));
+  const BuildFolders folders = TRY(within("listing the builds", list_builds(store, name.app, stop)));
   std::vector<Stored> reports;
-  const auto visit = [&](const store::ObjectInfo& object) -> Result<void> {
-    if (object.key.text().ends_with("/report.json") && object.modified > since) {
-      reports.push_back({object.key, object.modified});
-    }
-    return {};
-  };
-  TRY(within("listing the builds", store.list(prefix, visit, stop)));
+  for (const auto& [build, files] : folders) {
+    const auto report = files.find(kReportName);
+    if (report == files.end() || report->second.modified <= since) continue;
+    reports.push_back({report->second.key, report->second.modified});
+  }
   std::ranges::sort(reports, std::greater<>(), &Stored::when);
   for (const Stored& report : reports) {
     const Result<store::Object> object = store.get(report.key, {}, stop);

@@ -16,13 +16,15 @@ const cache::Name kName{.app = "demo", .stack = "heroku-24", .arch = "amd64"};
 
 class LastRestore : public ::testing::Test {
  protected:
-  void put(const std::string& build, const std::string& outcome, const std::string& stack = kName.stack) {
+  void put(const std::string& build, const std::string& outcome, const std::string& stack = kName.stack,
+           const std::string& seed = "") {
     Report report;
     report.app = kName.app;
     report.build = build;
     report.stack = stack;
     report.arch = kName.arch;
     report.restore.outcome = outcome;
+    report.restore.seed = seed;
     ASSERT_TRUE(store_records(memory_, kName.app, build, to_json(report), "a log", {}));
   }
   std::optional<store::StoreTime> found(store::StoreTime since = {}) {
@@ -48,6 +50,13 @@ TEST_F(LastRestore, IsThatOfTheNewestBuildThatHadOne) {
   memory_.advance(1h);
   put("20260101T000000Z-e", "fallback");
   EXPECT_EQ(found(hit), memory_.now());
+}
+
+TEST_F(LastRestore, ABuildThatStartedFromAnotherAppsCacheMadeNoUseOfItsOwn) {
+  put("20260101T000000Z-a", "hit", kName.stack, "other");
+  EXPECT_EQ(found(), std::nullopt);
+  put("20260101T000000Z-b", "hit");
+  EXPECT_EQ(found(), memory_.now());
 }
 
 TEST_F(LastRestore, OtherAppsAndDamagedReportsTellNothing) {
