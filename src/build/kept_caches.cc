@@ -78,16 +78,24 @@ void make_room(const fs::path& root, std::uint64_t most) {
   }
 }
 
+Result<void> move_to(const fs::path& place, const WorkDir& work, std::uint64_t bytes) {
+  TRY(util::make_directories(place, kOursOnly));
+  TRY(move(work.own() / kIndex, place / kIndex));
+  TRY(move(work.cache(), place / kTree));
+  return util::write_file(place / kBytes, std::to_string(bytes));
+}
+
 }  // namespace
 
 Result<void> keep_cache(const WorkDir& work, std::uint64_t bytes, std::uint64_t most) {
   const fs::path place = place_of(work);
   TRY(util::remove_tree(place));
   if (bytes > most) return {};
-  TRY(util::make_directories(place, kOursOnly));
-  TRY(util::write_file(place / kBytes, std::to_string(bytes)));
-  TRY(move(work.own() / kIndex, place / kIndex));
-  TRY(move(work.cache(), place / kTree));
+  Result<void> moved = move_to(place, work, bytes);
+  if (!moved) {
+    drop_kept_cache(work);
+    return moved;
+  }
   make_room(work.root(), most);
   return {};
 }
