@@ -123,6 +123,11 @@ int refuse(const Error& error, const Session& session) {
   return exit_code(error.kind, session.signals.received());
 }
 
+int refuse_local(const Error& error, const Session& session) {
+  const bool ours = error.kind == ErrorKind::denied || error.kind == ErrorKind::conflict;
+  return refuse({ours ? ErrorKind::io : error.kind, error.message}, session);
+}
+
 int refuse_of_store(const Error& error, const Session& session) {
   complain(error.message);
   return store_exit_code(error, session);

@@ -98,6 +98,9 @@ Result<FoundCache> find_cache(const CacheTarget& target, const Session& session)
 
 // Says the error on stderr; the exit code for it.
 int refuse(const Error& error, const Session& session);
+// The same where it is about files and directories of this machine: the store is not to blame for those that are closed
+// to us.
+int refuse_local(const Error& error, const Session& session);
 // The same where every trouble is the store's: an i/o error, too, means that the answer is not to be had from it.
 int refuse_of_store(const Error& error, const Session& session);
 int store_exit_code(const Error& error, const Session& session);

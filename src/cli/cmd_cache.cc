@@ -180,7 +180,7 @@ int restore(const CacheFlags& flags, const Session& session) {
   const std::filesystem::path index = cache::index_path(flags.directory);
   const cache::Replace replace = flags.replace ? cache::Replace::yes : cache::Replace::no;
   const Result<void> room = cache::make_room(flags.directory, index, replace);
-  if (!room) return refuse(room.error(), session);
+  if (!room) return refuse_local(room.error(), session);
   const cache::RestoreOptions options{.owner = {},
                                       .threads = 0,
                                       .transfers = flags.store.transfers,

@@ -37,7 +37,7 @@ constexpr const char* kImportExamples = R"(Examples:
 Any tar will do (plain, gzip, zstd, xz, bzip2), such as the cache.tgz of older builders; "-" is standard input. It becomes
 the newest generation; those before stay for a rollback. An archive with an absolute path, a "..", a write through a
 link or a device is refused. Exit codes: 0 it was saved, 2 usage or an archive that cannot be used, 4 FILE is not there
-or damaged, 5 the store failed, 70 this machine failed (no space).)";
+or damaged, 5 the store failed, 70 this machine failed (no space, no permission).)";
 
 struct ExportFlags : CacheTarget {
   std::string file;
@@ -127,7 +127,7 @@ Result<util::Fd> open_archive(const std::string& file) {
 
 int run_import(const ImportFlags& flags, const Session& session) {
   const Result<util::Fd> archive = open_archive(flags.file);
-  if (!archive) return refuse(archive.error(), session);
+  if (!archive) return refuse_local(archive.error(), session);
   const Result<store::OpenStore> opened = open_store(flags.store);
   if (!opened) return refuse_of_store(opened.error(), session);
   // A cache is made where there is none, so nothing is guessed from those that there are.
@@ -144,7 +144,7 @@ int run_import(const ImportFlags& flags, const Session& session) {
   const Result<build::Imported> imported =
       build::import_cache(*opened->store, name, *archive, flags.temporary, options, session.signals.token());
   if (imported) return conclude(flags, name, *imported, session);
-  const int code = refuse(imported.error(), session);
+  const int code = refuse_local(imported.error(), session);
   return imported.error().kind == ErrorKind::corrupt ? static_cast<int>(ExitCode::source) : code;
 }
 

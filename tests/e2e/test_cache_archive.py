@@ -6,7 +6,7 @@ import subprocess
 import tarfile
 
 from caches import Caches, tree_size
-from harness import main
+from harness import ORDINARY_USER, main, needs_root
 
 
 class CacheArchives(Caches):
@@ -134,6 +134,23 @@ class CacheArchives(Caches):
         self.cache("import", "other", self.files / "a.tar", "--temporary", temporary)
         self.assertEqual(os.listdir(temporary), [])
         self.cache("import", "other", self.files / "a.tar", "--temporary", self.root / "absent", expect=4)
+
+    @needs_root
+    def test_a_file_that_may_not_be_read_is_no_fault_of_the_store(self):
+        archive = self.files / "a.tar"
+        self.cache("export", "demo", archive)
+        archive.chmod(0o600)
+        closed = self.root / "closed"
+        closed.mkdir(mode=0o700)
+        self.become(ORDINARY_USER)
+        os.chown(archive, 0, 0)
+        self.cache("import", "other", archive, expect=70)
+        os.chown(archive, ORDINARY_USER, ORDINARY_USER)
+        self.cache("import", "other", archive, "--temporary", closed, expect=70)
+        (closed / "tree").mkdir()
+        unseen = self.root / "home" / "unseen"
+        unseen.mkdir(mode=0o700)
+        self.cache("restore", unseen, "--app", "demo", "--strict", expect=70)
 
     def test_bad_input(self):
         self.assertIn("needs a FILE", self.cache("export", "demo", expect=2).errors)
