@@ -165,26 +165,53 @@ std::optional<int> declined_path(const PurgeFlags& flags, const cache::Name& nam
   return declined(flags.yes, what, details_of(report), session);
 }
 
+// What became of one cache of those that are purged.
+struct PurgedPart {
+  std::optional<cache::PathPurgeReport> report;  // absent: it was not
+  bool declined = false;                         // by whoever was asked
+  int code = 0;
+};
+
+PurgedPart purge_part_of(store::ObjectStore& store, const PurgeFlags& flags, const cache::Name& name,
+                         const Session& session) {
+  const std::stop_token stop = session.signals.token();
+  const cache::Layout layout = cache::Layout::of(name).value();
+  const cache::Chosen chosen = chosen_by(*flags.path);
+  const auto refused = [&](const Error& error) {
+    const int code = refuse_of_store({error.kind, fmt::format("{}: {}", title(name), error.message)}, session);
+    return PurgedPart{.report = std::nullopt, .declined = false, .code = code};
+  };
+  const auto before = cache::purge_path(store, layout, chosen, cache::Rehearse::yes, stop);
+  if (!before) return refused(before.error());
+  if (const auto code = declined_path(flags, name, *before, session)) {
+    return {.report = std::nullopt, .declined = true, .code = *code};
+  }
+  auto report = cache::purge_path(store, layout, chosen, cache::Rehearse::no, stop);
+  if (!report) return refused(report.error());
+  return {.report = std::move(*report), .declined = false, .code = static_cast<int>(ExitCode::success)};
+}
+
+// One that cannot be purged is no reason to leave the others, nor to tell nothing of them.
 int purge_part(store::ObjectStore& store, const PurgeFlags& flags, const std::vector<cache::Name>& names,
                const Session& session) {
-  const std::stop_token stop = session.signals.token();
-  const cache::Chosen chosen = chosen_by(*flags.path);
   nlohmann::json told = nlohmann::json::array();
+  int code = static_cast<int>(ExitCode::success);
+  bool declined = false;
   for (const cache::Name& name : names) {
-    const cache::Layout layout = cache::Layout::of(name).value();
-    const auto before = cache::purge_path(store, layout, chosen, cache::Rehearse::yes, stop);
-    if (!before) return refuse_of_store(before.error(), session);
-    if (const auto code = declined_path(flags, name, *before, session)) return *code;
-    const auto report = cache::purge_path(store, layout, chosen, cache::Rehearse::no, stop);
-    if (!report) return refuse_of_store(report.error(), session);
+    const PurgedPart part = purge_part_of(store, flags, name, session);
+    if (part.code != static_cast<int>(ExitCode::success)) code = part.code;
+    declined = part.declined;
+    if (declined) break;
+    if (!part.report) continue;
     if (flags.format == Format::json) {
-      told.push_back(as_json(name, *report));
+      told.push_back(as_json(name, *part.report));
     } else {
-      show(name, *report);
+      show(name, *part.report);
     }
   }
-  if (flags.format == Format::json) say_json({{"version", 1}, {"caches", std::move(told)}});
-  return static_cast<int>(ExitCode::success);
+  const bool is_nothing = declined && told.empty();
+  if (flags.format == Format::json && !is_nothing) say_json({{"version", 1}, {"caches", std::move(told)}});
+  return code;
 }
 
 int run_cache_purge(const PurgeFlags& flags, const Session& session) {

@@ -175,6 +175,17 @@ class CacheChange(EndToEnd):
         log = self.cache_command("purge", "demo", "--path", "drop", "--yes").log
         self.assertIn("nothing of it is named so", log)
 
+    def test_a_cache_that_cannot_be_purged_in_part_keeps_nothing_of_the_others_from_being_told(self):
+        for stack in ("a-first", "b-second", "c-third"):
+            self.save("demo", "--stack", stack)
+        (second,) = [path for path in self.cache() if path.name.startswith("HEAD.b-second")]
+        second.write_bytes(b"no HEAD")
+        outcome = self.cache_command("purge", "demo", "--all-stacks", "--path", "drop", "--yes", "--format", "json", expect=5)
+        caches = json.loads(outcome.log)["caches"]
+        self.assertEqual([cache["stack"] for cache in caches], ["a-first", "c-third"])
+        self.assertEqual([cache["paths"] for cache in caches], [["drop"], ["drop"]])
+        self.assertIn("b-second", outcome.errors)
+
     def test_globs_of_a_path(self):
         self.save()
         self.assertEqual(self.told("purge", "demo", "--path", "./*/a", "--yes")["caches"][0]["paths"],
