@@ -114,8 +114,8 @@ void add_cache(std::vector<std::string>& lines, const Json& report) {
 void add_slug(std::vector<std::string>& lines, const Json& report) {
   if (!at(report, "/slug").is_object()) return;
   add(lines, "slug",
-      fmt::format("{}, {} files, SHA-256 {}", util::human_size(number_at(report, "/slug/bytes")),
-                  number_at(report, "/slug/files"), text_at(report, "/slug/sha256")));
+      fmt::format("{}, {}, SHA-256 {}", util::human_size(number_at(report, "/slug/bytes")),
+                  util::plural(number_at(report, "/slug/files"), "entry"), text_at(report, "/slug/sha256")));
 }
 
 }  // namespace
