@@ -61,7 +61,7 @@ Step logged(const buildpack::Context& context, std::string_view what, Log& log, 
     log.output(bytes);
   });
   log.end_output();
-  return outcome_of(exit, what, output, log);
+  return outcome_of(exit, context, what, output, log);
 }
 
 using Name = std::optional<std::string>;
@@ -174,7 +174,6 @@ std::expected<buildpack::Release, Failure> release_all(const buildpack::Context&
     }
     if (!errors.text().empty()) log.note(fmt::format("bin/release of {}: {}", detected.name, errors.text()));
     for (auto& [name, value] : release->config_vars) all.config_vars.insert_or_assign(name, std::move(value));
-    all.addons.insert(all.addons.end(), release->addons.begin(), release->addons.end());
     all.default_process_types = std::move(release->default_process_types);
     earlier.push_back(detected.buildpack);
   }

@@ -62,13 +62,6 @@ void Log::note(std::string_view text) {
   for (const std::string_view part : util::split(util::trim(text), '\n')) kept_.add(masker_.mask(part));
 }
 
-void Log::diagnostic(std::string_view text) {
-  end_output();
-  const std::string masked = masker_.mask(text);
-  kept_.add(masked);
-  console_.diagnostics(masked);
-}
-
 void Log::own(std::string_view prefix, std::string_view text, std::string_view colour) {
   end_output();
   for (const std::string_view part : util::split(text, '\n')) {

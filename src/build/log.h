@@ -43,11 +43,10 @@ class Log {
   Log(const Console& console, const std::vector<std::string>& secrets,
       std::function<std::chrono::system_clock::time_point()> now);
 
-  void heading(std::string_view text);     // "-----> text"
-  void line(std::string_view text);        // "       text"
-  void warning(std::string_view text);     // " !     text"
-  void note(std::string_view text);        // kept only: what a later reader wants to know and a live one does not
-  void diagnostic(std::string_view text);  // to the console's diagnostics and kept
+  void heading(std::string_view text);  // "-----> text"
+  void line(std::string_view text);     // "       text"
+  void warning(std::string_view text);  // " !     text"
+  void note(std::string_view text);     // kept only: what a later reader wants to know and a live one does not
 
   // What a buildpack wrote: any bytes, cut anywhere. Complete lines and the beginnings of lines are shown at once; on a
   // target that is no terminal, of a line that '\r' rewrites only the last state (after a beginning that was already

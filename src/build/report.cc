@@ -199,10 +199,7 @@ Result<StoredReport> parse_report(std::string_view text) {
     if (json.at("version") != kVersion) return fail(ErrorKind::corrupt, "a report of an unknown version");
     StoredReport report;
     report.succeeded = json.at("outcome") == "succeeded";
-    if (const Json& slug = json.at("slug"); !slug.is_null()) {
-      report.slug_sha256 = slug.at("sha256").get<std::string>();
-      report.slug_bytes = slug.at("bytes").get<std::uint64_t>();
-    }
+    if (const Json& slug = json.at("slug"); !slug.is_null()) report.slug_sha256 = slug.at("sha256").get<std::string>();
     return report;
   } catch (const Json::exception& error) {
     return fail(ErrorKind::corrupt, "a report that cannot be read: {}", error.what());

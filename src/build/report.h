@@ -142,7 +142,6 @@ Result<std::string> with_save(std::string_view json, const CacheSaveReport& save
 struct StoredReport {
   bool succeeded = false;
   std::string slug_sha256;  // hexadecimal; empty without a slug
-  std::uint64_t slug_bytes = 0;
 };
 
 // Reads a stored report. Not JSON, or of an unknown version: corrupt.

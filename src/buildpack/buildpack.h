@@ -42,11 +42,10 @@ struct Context {
 // What the app is built for: to be deployed, or to be tested (Heroku's testpack API).
 enum class Purpose { deploy, test };
 
-// What bin/release said.
+// What bin/release said. Its add-ons are the platform's affair, and not read.
 struct Release {
   std::map<std::string, std::string> config_vars;
   std::map<std::string, std::string> default_process_types;
-  std::vector<std::string> addons;
 };
 
 // bin/detect. The value is the name that it printed (its first line; the buildpack's own name where it printed none);

@@ -34,29 +34,12 @@ Result<TextMap> text_map(const YAML::Node& node, std::string_view key) {
   return values;
 }
 
-// A list of names; some buildpacks write one name, or a map, in its place.
-Result<std::vector<std::string>> text_list(const YAML::Node& node, std::string_view key) {
-  std::vector<std::string> values;
-  if (!node || node.IsNull()) return values;
-  if (node.IsScalar()) return std::vector<std::string>{node.Scalar()};
-  for (const auto& entry : node) {
-    if (node.IsMap()) {
-      if (entry.first.IsScalar()) values.push_back(entry.first.Scalar());
-      continue;
-    }
-    if (!entry.IsScalar()) return bad(entry, fmt::format("the items of '{}' must be text", key));
-    values.push_back(entry.Scalar());
-  }
-  return values;
-}
-
 Result<Release> release_of(const YAML::Node& document) {
   if (!document || document.IsNull()) return Release{};
-  if (!document.IsMap()) return bad(document, "a map with 'default_process_types', 'config_vars' or 'addons'");
+  if (!document.IsMap()) return bad(document, "a map with 'default_process_types' or 'config_vars'");
   Release release;
   release.config_vars = TRY(text_map(document["config_vars"], "config_vars"));
   release.default_process_types = TRY(text_map(document["default_process_types"], "default_process_types"));
-  release.addons = TRY(text_list(document["addons"], "addons"));
   return release;
 }
 

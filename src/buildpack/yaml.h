@@ -9,7 +9,7 @@
 
 namespace hearth::buildpack {
 
-// A YAML map with the keys `addons`, `config_vars`, `default_process_types`; others are ignored. Scalars of any type
+// A YAML map with the keys `config_vars` and `default_process_types`; others are ignored. Scalars of any type
 // are taken as the text that stands there; keys without a value (null) are left out; an empty document is an empty
 // Release. Anything else is invalid, and the message gives line and column.
 Result<Release> parse_release(const std::string& text);

@@ -179,7 +179,8 @@ TEST_F(Phases, ReleaseIsRead) {
   const auto pack = make("p", {{"bin/release", R"(cat <<YAML
 ---
 addons:
-  - heroku-postgresql
+  - plan: heroku-postgresql
+    as: DATABASE
 config_vars:
   PATH: bin:/usr/bin
   PORT: 0080
@@ -193,7 +194,6 @@ YAML
 echo warn >&2)"}});
   const auto said = release(*context_, pack, {earlier}, into(output_), {});
   ASSERT_TRUE(said) << said.error().message;
-  EXPECT_THAT(said->addons, ElementsAre("heroku-postgresql"));
   EXPECT_THAT(said->config_vars, ElementsAre(Pair("ON", "yes"), Pair("PATH", "bin:/usr/bin"), Pair("PORT", "0080"),
                                              Pair("X", "fromexport")));
   EXPECT_THAT(said->default_process_types, ElementsAre(Pair("web", "run: it")));
@@ -213,8 +213,8 @@ TEST_F(Phases, AbsentAndEmptyReleasesAreFine) {
 
 TEST_F(Phases, AReleaseThatIsNotExecutableIsLeftOutWithAWord) {
   const auto pack = make("p", {});
-  write(pack.directory / "bin/release", "echo 'addons: [x]'", 0644);
-  EXPECT_THAT(release(*context_, pack, {}, into(output_), {})->addons, IsEmpty());
+  write(pack.directory / "bin/release", "echo 'config_vars: {A: b}'", 0644);
+  EXPECT_THAT(release(*context_, pack, {}, into(output_), {})->config_vars, IsEmpty());
   EXPECT_THAT(output_, HasSubstr("not executable"));
 }
 
