@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -48,12 +50,23 @@ Result<sandbox::Child> launch(std::vector<std::string> argv, const fs::path& dir
   return within("starting " + plan.argv.front(), sandbox::start(plan));
 }
 
-// Its socket is there, or the agent is gone.
-bool await_socket(const fs::path& socket, const sandbox::Child& agent) {
+// Whether somebody takes connections at the socket in this directory: one that is only bound is there, and refuses
+// them.
+bool listens(const util::Fd& directory) {
+  const util::Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  // The whole path may be longer than an address can be.
+  const std::string path = fmt::format("/proc/self/fd/{}/{}", directory.get(), kSocket);
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  return ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+}
+
+// It listens, or the agent is gone.
+bool await_agent(const util::Fd& directory, const sandbox::Child& agent) {
   const auto deadline = std::chrono::steady_clock::now() + kStartLimit;
   while (std::chrono::steady_clock::now() < deadline) {
-    std::error_code unknown;
-    if (fs::is_socket(socket, unknown)) return true;
+    if (listens(directory)) return true;
     pollfd ended{.fd = agent.ended(), .events = POLLIN, .revents = 0};
     if (::poll(&ended, 1, kPollMilliseconds) > 0) return false;
   }
@@ -90,8 +103,9 @@ Result<SshAgent> SshAgent::start(std::string_view key, const fs::path& directory
   constexpr std::size_t kLargestKey = std::size_t{60} << 10;
   if (key.size() > kLargestKey) return fail(ErrorKind::invalid, "SSH_KEY is too large for a key");
   const std::string plain = TRY(decoded(key));
+  const util::Fd place = TRY(util::open_file(directory, util::kDirectoryFlags));
   sandbox::Child child = TRY(launch({"ssh-agent", "-D", "-a", kSocket}, directory, user, -1));
-  if (!await_socket(agent_socket(directory), child)) {
+  if (!await_agent(place, child)) {
     return fail(ErrorKind::io, "ssh-agent did not start: is the package openssh-client installed?");
   }
   TRY(add_key(plain, directory, user));
