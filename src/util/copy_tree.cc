@@ -58,7 +58,7 @@ class Copy {
   Result<Copied> run(const fs::path& from) {
     const Fd root = TRY(open_file(from, O_RDONLY | O_DIRECTORY));
     TRY(directory(root, ""));
-    TRY(tree_.finish());
+    TRY(tree_.finish(stop_));
     return std::move(copied_);
   }
 
