@@ -17,6 +17,14 @@ std::string_view userinfo(std::string_view url) {
   return at == std::string_view::npos ? std::string_view{} : authority.substr(0, at);
 }
 
+// Of "https://host/x?QUERY#main".
+std::string_view query(std::string_view url) {
+  const std::size_t begin = url.find('?');
+  if (begin == std::string_view::npos || !url.contains("://")) return {};
+  url.remove_prefix(begin + 1);
+  return url.substr(0, url.rfind('#'));
+}
+
 std::uint64_t edge(std::uint32_t node, unsigned char byte) {
   return (std::uint64_t{node} << 8) | byte;
 }
@@ -36,6 +44,7 @@ std::vector<std::string> secrets_of(const std::map<std::string, std::string>& co
       const std::string_view info = userinfo(value);
       add(info);
       if (info.find(':') != std::string_view::npos) add(info.substr(info.find(':') + 1));
+      add(query(value));
       continue;
     }
     for (const std::string_view line : util::split(value, '\n')) add(line);
