@@ -17,7 +17,7 @@ Result<void> write_app_file(const fs::path& app_dir, const std::string& name, st
   const util::Fd file = TRY(tree.create_file(name));
   TRY(within(name, util::write_full(file.get(), bytes)));
   if (::fchmod(file.get(), 0644) != 0) return fail_errno(errno, name);
-  return tree.finish();
+  return tree.finish({});
 }
 
 }  // namespace hearth::build

@@ -61,7 +61,10 @@ std::optional<std::chrono::sys_seconds> time_of_build(std::string_view build) {
 }
 
 Result<std::string> get_text(store::ObjectStore& store, const store::Key& key, std::stop_token stop) {
-  const store::Object object = TRY(store.get(key, {}, std::move(stop)));
+  const store::Object object = TRY(store.get(key, {0, kLargestText}, std::move(stop)));
+  if (object.info.size > kLargestText) {
+    return fail(ErrorKind::invalid, "{} is larger than {} bytes", key.text(), kLargestText);
+  }
   return std::string(reinterpret_cast<const char*>(object.bytes.data()), object.bytes.size());
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
@@ -36,7 +37,10 @@ bool is_published(const BuildFiles& files);
 // The time that a build's name begins with, "20260131T235959Z"; absent where it begins with anything else.
 std::optional<std::chrono::sys_seconds> time_of_build(std::string_view build);
 
-// A small object as text.
+// A log has half of that at most.
+inline constexpr std::uint64_t kLargestText = std::uint64_t{64} << 20;
+
+// An object of at most kLargestText bytes as text; a larger one is invalid, and not read.
 Result<std::string> get_text(store::ObjectStore& store, const store::Key& key, std::stop_token stop);
 
 }  // namespace hearth::build

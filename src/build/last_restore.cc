@@ -10,6 +10,9 @@ namespace hearth::build {
 
 namespace {
 
+// What is larger is cut off, and then no report.
+constexpr std::uint64_t kLargestReport = std::uint64_t{16} << 20;
+
 struct Stored {
   store::Key key;
   store::StoreTime when;
@@ -41,7 +44,7 @@ Result<std::optional<store::StoreTime>> last_restore(store::ObjectStore& store, 
   }
   std::ranges::sort(reports, std::greater<>(), &Stored::when);
   for (const Stored& report : reports) {
-    const Result<store::Object> object = store.get(report.key, {}, stop);
+    const Result<store::Object> object = store.get(report.key, {0, kLargestReport}, stop);
     if (!object && object.error().kind == ErrorKind::not_found) continue;
     if (!object) return std::unexpected(object.error());
     if (tells_of_restore(object->bytes, name)) return report.when;

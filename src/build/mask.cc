@@ -33,6 +33,14 @@ void add_userinfo(std::vector<std::string>& secrets, std::string_view url) {
   if (info.contains(':')) add_secret(secrets, info.substr(info.find(':') + 1));
 }
 
+// Of "https://host/x?QUERY#main".
+std::string_view query(std::string_view url) {
+  const std::size_t begin = url.find('?');
+  if (begin == std::string_view::npos || !url.contains("://")) return {};
+  url.remove_prefix(begin + 1);
+  return url.substr(0, url.rfind('#'));
+}
+
 std::uint64_t edge(std::uint32_t node, unsigned char byte) {
   return (std::uint64_t{node} << 8) | byte;
 }
@@ -46,6 +54,7 @@ std::vector<std::string> secrets_of(const std::map<std::string, std::string>& co
     if (name == "HEARTH_CACHE" || name == "HEARTH_CACHE_EXCLUDE") continue;
     if (name == "BUILDPACK_URL") {
       add_userinfo(secrets, value);
+      add_secret(secrets, query(value));
     } else {
       add_lines(secrets, value);
     }

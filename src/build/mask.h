@@ -16,8 +16,8 @@ inline constexpr std::string_view kMasked = "********";
 inline constexpr std::size_t kShortestSecret = 8;
 
 // What has to be masked: each value of at least kShortestSecret bytes, of values of several lines each such line. Of
-// BUILDPACK_URL, which messages must be able to name, only the userinfo; of HEARTH_CACHE and HEARTH_CACHE_EXCLUDE,
-// nothing.
+// BUILDPACK_URL, which messages must be able to name, only userinfo and query; of HEARTH_CACHE and
+// HEARTH_CACHE_EXCLUDE, nothing.
 std::vector<std::string> secrets_of(const std::map<std::string, std::string>& config_vars);
 // Of a build: those of its config vars, and of what it hands on from our own environment: the same of the variables
 // that `pass_env` names, and the userinfo of the proxies.

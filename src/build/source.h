@@ -34,7 +34,8 @@ struct Source {
 
 // Never changes the source, leaves .git out at every depth, gives everything to the owner and sets mtimes to now (an
 // older source than the objects in the cache would make cargo and make ship the old binary). A source that does not
-// exist is not_found, one that cannot be used invalid, denied or corrupt; the message names it, without its userinfo.
+// exist is not_found, one that cannot be used invalid, denied or corrupt; the message names it, without its userinfo
+// and query.
 Result<Source> take_source(const SourceRequest& request, std::stop_token stop);
 
 }  // namespace hearth::build

@@ -1,30 +1,16 @@
 #include "buildpack/app_files.h"
 
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "util/beneath.h"
 #include "util/file.h"
 
 namespace hearth::buildpack {
 namespace {
 
 namespace fs = std::filesystem;
-
-// Where the kernel (or a seccomp filter) has no openat2: one component at a time, and no links at all.
-Result<util::Fd> walk_beneath(util::Fd directory, const fs::path& name, int flags) {
-  for (auto part = name.begin(); part != name.end(); ++part) {
-    if (part->empty() || *part == ".") continue;
-    if (*part == ".." || *part == "/") return fail_errno(EXDEV, name.native());
-    const bool last = std::next(part) == name.end();
-    const int step = last ? flags : O_PATH | O_DIRECTORY;
-    directory = util::Fd(openat(directory.get(), part->c_str(), step | O_NOFOLLOW | O_CLOEXEC));
-    if (!directory) return fail_errno(errno, name.native());
-  }
-  return directory;
-}
 
 std::unexpected<Error> refused(int code, const std::string& name) {
   if (code == EXDEV || code == ELOOP)
@@ -33,14 +19,10 @@ std::unexpected<Error> refused(int code, const std::string& name) {
 }
 
 Result<util::Fd> open_beneath(const fs::path& app_dir, const std::string& name, int flags) {
-  util::Fd root = TRY(util::open_file(app_dir, O_PATH | O_DIRECTORY | O_NOFOLLOW));
-  open_how how = {};
-  how.flags = static_cast<std::uint64_t>(flags | O_CLOEXEC);
-  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
-  const long fd = syscall(SYS_openat2, root.get(), name.c_str(), &how, sizeof how);
-  if (fd >= 0) return util::Fd(static_cast<int>(fd));
-  if (errno != ENOSYS && errno != EPERM) return refused(errno, name);
-  return walk_beneath(std::move(root), name, flags);
+  const util::Fd root = TRY(util::open_file(app_dir, O_PATH | O_DIRECTORY | O_NOFOLLOW));
+  util::Fd file = util::open_beneath(root.get(), name, flags, util::Links::inside);
+  if (!file) return refused(errno, name);
+  return file;
 }
 
 }  // namespace

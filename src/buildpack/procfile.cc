@@ -17,10 +17,7 @@ bool is_name_char(char c) {
 // What YAML 1.1 reads as something else than text: numbers, and these words.
 bool is_plain_text(std::string_view name) {
   constexpr std::array<std::string_view, 9> kWords = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"};
-  std::string lower(name);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
+  const std::string lower = util::lower(name);
   const bool begins_as_word = !lower.empty() && ((lower[0] >= 'a' && lower[0] <= 'z') || lower[0] == '_');
   return begins_as_word && std::ranges::all_of(lower, is_name_char) && std::ranges::find(kWords, lower) == kWords.end();
 }

@@ -99,18 +99,10 @@ std::string_view telling_line(std::string_view text) {
   return fatal.empty() ? last : fatal;
 }
 
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return result;
-}
-
 }  // namespace
 
 Error read_failure(std::string_view stderr_text) {
-  const std::string text = lower(stderr_text);
+  const std::string text = util::lower(stderr_text);
   // ssh's own words come before git's, and say nothing of what to do. Level bwrap has an /etc/passwd of its own.
   if (text.contains("no user exists for uid")) {
     return {ErrorKind::denied,

@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
+
 #include "util/copy_tree.h"
 #include "util/file.h"
 #include "util/text.h"
@@ -63,12 +65,40 @@ Result<void> give(const fs::path& path, std::optional<uid_t> owner) {
   return {};
 }
 
+// The repository may be somebody else's, and what reads it here may read more than they: so no link in it is followed.
+Result<util::Fd> open_plain(const fs::path& path, int flags) {
+  util::Fd fd(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | flags));
+  if (fd) return fd;
+  if (errno == ELOOP || errno == ENOTDIR) {
+    return fail(ErrorKind::invalid, "{} is a link, or no folder; in a repository no link is followed", path.native());
+  }
+  return fail_errno(errno, path.native());
+}
+
+// What is absent is left out.
 Result<void> copy_file(const fs::path& from, const fs::path& to, std::optional<uid_t> owner) {
-  std::error_code ignored;
-  if (!fs::is_regular_file(from, ignored)) return {};
-  const std::string bytes = TRY(util::read_file(from, kMaxRefs));
-  TRY(util::write_file(to, bytes));
+  const Result<util::Fd> file = open_plain(from, 0);
+  if (!file && file.error().kind == ErrorKind::not_found) return {};
+  if (!file) return std::unexpected(file.error());
+  struct stat status{};
+  if (::fstat(file->get(), &status) != 0) return fail_errno(errno, from.native());
+  if (!S_ISREG(status.st_mode) || static_cast<std::uint64_t>(status.st_size) > kMaxRefs) {
+    return fail(ErrorKind::invalid, "{} is no file of at most {} bytes", from.native(), kMaxRefs);
+  }
+  std::string bytes(static_cast<std::size_t>(status.st_size), '\0');
+  const std::size_t count =
+      TRY(within(from.native(), util::read_full(file->get(), std::as_writable_bytes(std::span(bytes)))));
+  TRY(util::write_file(to, std::string_view(bytes).substr(0, count)));
   return give(to, owner);
+}
+
+Result<void> copy_folder(const fs::path& from, const fs::path& to, const util::CopyOptions& options,
+                         const std::stop_token& stop) {
+  const Result<util::Fd> folder = open_plain(from, O_DIRECTORY);
+  if (!folder && folder.error().kind == ErrorKind::not_found) return {};
+  if (!folder) return std::unexpected(folder.error());
+  TRY(within(from.native(), util::copy_tree(*folder, to, options, stop)));
+  return {};
 }
 
 Result<void> copy_git_directory(const Layout& layout, const fs::path& to, std::optional<uid_t> owner,
@@ -82,13 +112,7 @@ Result<void> copy_git_directory(const Layout& layout, const fs::path& to, std::o
   }
   TRY(util::make_directories(to));
   const util::CopyOptions options{.owner = owner, .mtimes = util::Mtimes::as_stored, .leave_out = {}};
-  for (const char* name : {"objects", "refs"}) {
-    if (fs::is_directory(layout.common / name, ignored)) {
-      // The operator's own, where it may be a link.
-      const util::Fd from = TRY(util::open_file(layout.common / name, O_RDONLY | O_DIRECTORY));
-      TRY(util::copy_tree(from, to / name, options, stop));
-    }
-  }
+  for (const char* name : {"objects", "refs"}) TRY(copy_folder(layout.common / name, to / name, options, stop));
   for (const char* name : {"packed-refs", "shallow"}) TRY(copy_file(layout.common / name, to / name, owner));
   TRY(copy_file(layout.own / "HEAD", to / "HEAD", owner));
   TRY(util::write_file(to / "config", configuration(layout.common)));
@@ -111,13 +135,14 @@ Result<std::map<std::string, fs::path>> copy_submodules(const fs::path& path, co
   const fs::path modules = layout.common / "modules";
   std::error_code error;
   std::error_code ignored;
+  if (fs::is_symlink(modules, ignored)) return copies;
   // A submodule's name may have slashes in it, so its folder may lie deeper.
   fs::recursive_directory_iterator entries(modules, fs::directory_options::skip_permission_denied, error);
   if (error) return copies;
   TRY(util::make_directories(to));
   TRY(give(to, owner));
   for (; !error && entries != fs::recursive_directory_iterator(); entries.increment(error)) {
-    if (!entries->is_directory(ignored) || !is_git_directory(entries->path())) continue;
+    if (entries->is_symlink(ignored) || !entries->is_directory(ignored) || !is_git_directory(entries->path())) continue;
     entries.disable_recursion_pending();
     const fs::path copy = to / std::to_string(copies.size());
     TRY(copy_git_directory({entries->path(), entries->path()}, copy, owner, stop));

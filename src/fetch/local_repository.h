@@ -14,7 +14,8 @@
 namespace hearth::fetch {
 
 // Copies the objects and refs of the repository at `path` (bare, or with a .git directory or file) to the new bare
-// repository `to`: not its configuration, not its hooks. A path that is no repository is not_found.
+// repository `to`: not its configuration, not its hooks. A path that is no repository is not_found. Links in it are not
+// followed, since it may be somebody's who may read less than we: one in place of a file or folder of git's is invalid.
 Result<void> copy_repository(const std::filesystem::path& path, const std::filesystem::path& to,
                              std::optional<uid_t> owner, std::stop_token stop);
 

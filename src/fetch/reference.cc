@@ -22,9 +22,8 @@ bool has_control(std::string_view text) {
 std::string scheme_of(std::string_view text) {
   const auto end = text.find("://");
   if (end == std::string_view::npos || end == 0) return "";
-  std::string scheme(text.substr(0, end));
-  for (char& c : scheme) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  std::string scheme = util::lower(text.substr(0, end));
+  for (const char c : scheme) {
     if ((c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '+' && c != '-' && c != '.') return "";
   }
   return scheme;
@@ -82,6 +81,24 @@ bool is_bare_repository(const fs::path& path) {
 bool is_repository(const fs::path& path) {
   std::error_code ignored;
   return fs::exists(path / ".git", ignored) || is_bare_repository(path);
+}
+
+// Of a URL behind its "://", up to white space or a quote: where its userinfo ends, npos if it has none. A raw '/' or
+// '?' in a password is not legal, yet it is written, so whatever precedes an '@' in the same word counts too.
+std::size_t end_of_userinfo(std::string_view word) {
+  const std::string_view authority = word.substr(0, word.find_first_of("/?#"));
+  const auto at = authority.rfind('@');
+  if (at != std::string_view::npos || !authority.contains(':') || authority.contains(']')) return at;
+  const std::string_view port = authority.substr(authority.rfind(':') + 1);
+  const bool is_port = std::ranges::all_of(port, [](char c) { return c >= '0' && c <= '9'; });
+  return is_port ? at : word.rfind('@');
+}
+
+// The query ends where the revision begins, or with the word, but for what a sentence puts behind it.
+std::size_t end_of_query(std::string_view word, std::size_t query) {
+  const auto hash = word.rfind('#');
+  if (hash != std::string_view::npos && hash > query) return hash;
+  return word.find_last_not_of(".,:;)") + 1;
 }
 
 Result<Reference> remote(Medium medium, std::string_view location, std::string_view revision) {
@@ -155,22 +172,20 @@ std::string masked(std::string_view text) {
   std::string result;
   for (auto start = text.find("://"); start != std::string_view::npos; start = text.find("://")) {
     start += 3;
-    const std::string_view rest = text.substr(start);
-    // Up to the end of the authority; a raw '/' or '?' in a password is not legal there, yet it is written, so whatever
-    // precedes an '@' in the same word is hidden too.
-    const std::string_view word = rest.substr(0, rest.find_first_of(" \t\r\n'\"<>"));
-    const std::string_view authority = word.substr(0, word.find_first_of("/?#"));
-    auto at = authority.rfind('@');
-    if (at == std::string_view::npos && authority.contains(':')) {
-      const std::string_view port = authority.substr(authority.rfind(':') + 1);
-      const bool is_port = std::ranges::all_of(port, [](char c) { return c >= '0' && c <= '9'; });
-      if (!is_port && !authority.contains(']')) at = word.rfind('@');
-    }
     result += text.substr(0, start);
     text.remove_prefix(start);
-    if (at == std::string_view::npos) continue;
-    result += "***";
-    text.remove_prefix(at);
+    std::string_view word = text.substr(0, text.find_first_of(" \t\r\n'\"<>"));
+    if (const auto at = end_of_userinfo(word); at != std::string_view::npos) {
+      result += "***";
+      text.remove_prefix(at);
+      word.remove_prefix(at);
+    }
+    const auto query = word.find('?');
+    // A URL within the path is looked at by itself.
+    if (query == std::string_view::npos || word.substr(0, query).contains("://")) continue;
+    result += word.substr(0, query);
+    result += "?***";
+    text.remove_prefix(end_of_query(word, query));
   }
   return result += text;
 }

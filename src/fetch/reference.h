@@ -28,7 +28,8 @@ enum class Origin { operator_named, app_named };
 // or holds control characters, and what the origin forbids are invalid.
 Result<Reference> parse_reference(std::string_view text, Origin origin);
 
-// The text without userinfo ("https://***@host/x"), for logs, reports and messages.
+// The text without the userinfo and the query of each URL in it ("https://***@host/x?***#main"), for logs, reports and
+// messages: a presigned URL is a password.
 std::string masked(std::string_view text);
 
 }  // namespace hearth::fetch

@@ -1,8 +1,12 @@
 #include "http/client.h"
 
 #include <curl/curl.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+#include <sys/select.h>
 
 #include <array>
+#include <optional>
 #include <utility>
 
 #include "http/exchange.h"
@@ -12,6 +16,22 @@ namespace {
 
 // Looked at this often at least, whatever happens.
 constexpr std::chrono::milliseconds kLongestWait{1'000};
+
+// What the kernel holds for the only transfer of this handle, and the other side has not acknowledged; absent where
+// that cannot be told. (CURLINFO_ACTIVESOCKET knows the socket of a transfer that has ended.)
+std::optional<std::uint64_t> unsent(CURLM* multi) {
+  fd_set reading;
+  fd_set writing;
+  fd_set failing;
+  FD_ZERO(&reading);
+  FD_ZERO(&writing);
+  FD_ZERO(&failing);
+  int socket = -1;
+  int bytes = 0;
+  if (curl_multi_fdset(multi, &reading, &writing, &failing, &socket) != CURLM_OK || socket < 0) return std::nullopt;
+  if (::ioctl(socket, SIOCOUTQ, &bytes) != 0 || bytes < 0) return std::nullopt;
+  return static_cast<std::uint64_t>(bytes);
+}
 
 }  // namespace
 
@@ -66,7 +86,7 @@ class Client::Line {
   }
 
  private:
-  Result<CURLcode> run(const Exchange& exchange, const std::stop_token& stop) {
+  Result<CURLcode> run(Exchange& exchange, const std::stop_token& stop) {
     const std::stop_callback wake(stop, [this] { curl_multi_wakeup(multi_); });
     while (true) {
       int running = 0;
@@ -75,6 +95,7 @@ class Client::Line {
       }
       if (running == 0) return result();
       if (stop.stop_requested()) return fail(ErrorKind::cancelled, "the request was stopped");
+      if (const auto bytes = exchange.is_sending() ? unsent(multi_) : std::nullopt) exchange.look_at_unsent(*bytes);
       const auto left = exchange.time_left();
       if (left.count() == 0) return fail(ErrorKind::unavailable, "the server made no progress in time");
       const auto wait = static_cast<int>(std::min(left, kLongestWait).count());

@@ -71,8 +71,8 @@ struct Answer {
 
 struct Limits {
   std::chrono::milliseconds connect{10'000};  // TCP and TLS
-  // Without a byte in either direction. After the content a second more for each 16 MiB of it, up to late_answer: it
-  // has to be stored.
+  // Without a byte in either direction, those included that the kernel still sends. After the content a second more for
+  // each 16 MiB of it, up to late_answer: it has to be stored.
   std::chrono::milliseconds no_progress{5'000};
   std::chrono::milliseconds late_answer{30'000};  // the same where the answer comes late; not below no_progress
   std::chrono::milliseconds total{0};             // of one request; zero: any
@@ -83,7 +83,8 @@ struct ClientOptions {
   Proxies proxies = Proxies::as_environment;
   Verification verification = Verification::full;
   std::string ca_file = {};  // see Surroundings
-  // Told of the bytes of contents, of the fields and bodies of answers, as they move; from any thread. May be empty.
+  // Told of the bytes of contents, of the fields and bodies of answers, as they leave or come; from any thread. May be
+  // empty.
   std::function<void(std::uint64_t bytes)> on_moved = {};
 };
 

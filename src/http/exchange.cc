@@ -11,6 +11,10 @@ namespace {
 
 constexpr std::size_t kKeptOfErrors = std::size_t{1} << 20;
 constexpr long kBuffer = 256 * 1024;
+// Each of them is a step forward that can be seen, so they are small.
+constexpr long kUploadBuffer = 64 * 1024;
+// What a server announces is believed so far; more room is made as more comes.
+constexpr std::uint64_t kMostReserved = std::uint64_t{64} << 20;
 constexpr std::uint64_t kStoredPerMillisecond = 16 * 1024;
 
 using Bytes = std::span<const std::byte>;
@@ -91,7 +95,7 @@ bool Exchange::take_body(std::string_view bytes) {
     curl_off_t announced = 0;
     curl_easy_getinfo(easy_, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
     if (announced > 0 && answer_.ok()) {
-      answer_.body.reserve(std::min(static_cast<std::uint64_t>(announced), request_.answer_limit));
+      answer_.body.reserve(std::min({static_cast<std::uint64_t>(announced), request_.answer_limit, kMostReserved}));
     }
   }
   auto added = std::as_bytes(std::span(bytes));
@@ -113,8 +117,20 @@ std::size_t Exchange::give(std::span<std::byte> into) {
     return CURL_READFUNC_ABORT;
   }
   given_ += *length;
-  if (*length > 0) moved(*length);
+  if (*length > 0) moved(0);
   return *length;
+}
+
+void Exchange::count_left(std::uint64_t bytes) {
+  if (bytes <= left_) return;
+  moved(bytes - left_);
+  left_ = bytes;
+}
+
+void Exchange::look_at_unsent(std::uint64_t bytes) {
+  if (bytes != unsent_) moved(0);
+  unsent_ = bytes;
+  count_left(given_ - std::min(given_, unsent_));
 }
 
 std::size_t Exchange::on_header(const char* bytes, std::size_t, std::size_t count, void* context) {
@@ -169,7 +185,7 @@ void Exchange::prepare(CURL* easy) {
   curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
   curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
   curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, kBuffer);
-  curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, kBuffer);
+  curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, kUploadBuffer);
   curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, detail_);
   curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
   curl_easy_setopt(easy, CURLOPT_HEADERDATA, this);
@@ -207,6 +223,7 @@ std::chrono::milliseconds Exchange::time_left() const {
 Result<Answer> Exchange::finish(CURLcode code) {
   if (!failure_) return std::unexpected(failure_.error());
   if (code != CURLE_OK) return std::unexpected(transport_error(code, detail_));
+  count_left(given_);
   long status = 0;
   curl_easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &status);
   answer_.status = static_cast<int>(status);

@@ -21,6 +21,13 @@ class Exchange {
   // Sets everything on the handle, which must be new or reset, and refers to this object from then on.
   void prepare(CURL* easy);
 
+  // Content that was given out begins to wait in the socket.
+  bool is_sending() const { return given_ > 0; }
+
+  // Told of the bytes that the kernel has of this request, and the other side has not acknowledged: what changes them
+  // is movement, also when all content was given out long ago.
+  void look_at_unsent(std::uint64_t bytes);
+
   // Time without progress that is left, or of the whole; zero if a limit is up.
   std::chrono::milliseconds time_left() const;
 
@@ -39,6 +46,7 @@ class Exchange {
   bool take_body(std::string_view bytes);
   std::size_t give(std::span<std::byte> into);
   void moved(std::uint64_t bytes);
+  void count_left(std::uint64_t bytes);
   std::uint64_t content_length() const;
   std::chrono::milliseconds patience() const;
   void prepare_content();
@@ -47,7 +55,9 @@ class Exchange {
   const ClientOptions& options_;
   CURL* easy_ = nullptr;
   curl_slist* header_list_ = nullptr;
-  std::uint64_t given_ = 0;  // of the content
+  std::uint64_t given_ = 0;   // of the content, to libcurl
+  std::uint64_t unsent_ = 0;  // of that and of the header, as last seen
+  std::uint64_t left_ = 0;    // of the content, on its way or there; what is sent again counts once
   Answer answer_;
   Result<void> failure_ = {};  // why a callback ended the transfer
   char detail_[CURL_ERROR_SIZE] = {};

@@ -72,6 +72,10 @@ void configure(CURL* easy, const std::string& url, const Surroundings& surroundi
 
 Error transport_error(CURLcode code, std::string_view detail) {
   const std::string text(detail.empty() ? std::string_view(curl_easy_strerror(code)) : detail);
+  // libcurl quotes the proxy here, with its password.
+  if (text.starts_with("Unsupported proxy")) {
+    return {ErrorKind::invalid, "the proxy that the environment names cannot be used"};
+  }
   switch (code) {
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL:

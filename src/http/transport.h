@@ -37,7 +37,7 @@ struct Surroundings {
 void configure(CURL* easy, const std::string& url, const Surroundings& surroundings);
 
 // The error of a transfer that libcurl ended, whose own text is `detail`, if it has one: unavailable, but for
-// certificates (denied) and URLs that cannot be used (invalid).
+// certificates (denied), and URLs and proxies that cannot be used (invalid). Names no password.
 Error transport_error(CURLcode code, std::string_view detail);
 
 // Without userinfo, query and fragment: any of them may be a secret.

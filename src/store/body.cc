@@ -53,4 +53,14 @@ Result<void> for_each_piece(const Body& body, const std::function<Result<void>(s
   return {};
 }
 
+Result<util::Md5::Value> md5_of_part(const Body& body, ByteRange part, const std::stop_token& stop) {
+  util::Md5 md5;
+  const auto add = [&md5](std::span<const std::byte> piece) -> Result<void> {
+    md5.update(piece);
+    return {};
+  };
+  TRY(for_each_piece(body, part, add, stop));
+  return md5.finish();
+}
+
 }  // namespace hearth::store

@@ -8,6 +8,7 @@
 #include <stop_token>
 
 #include "store/object_store.h"
+#include "util/mac.h"
 
 namespace hearth::store {
 
@@ -23,5 +24,8 @@ Result<void> for_each_piece(const Body& body, const std::function<Result<void>(s
 Result<void> for_each_piece(const Body& body, ByteRange part,
                             const std::function<Result<void>(std::span<const std::byte>)>& use,
                             const std::stop_token& stop);
+
+// The MD5 of a part, by which servers refuse what was damaged on its way.
+Result<util::Md5::Value> md5_of_part(const Body& body, ByteRange part, const std::stop_token& stop);
 
 }  // namespace hearth::store

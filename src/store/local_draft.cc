@@ -70,8 +70,8 @@ Result<void> Draft::make_newer_than(const struct stat& other) {
   return fail(ErrorKind::io, "{}: the file system does not keep the time of a file", path_.native());
 }
 
-Result<Version> Draft::publish(const fs::path& path) {
-  TRY(move_into_place(path_, path));
+Result<Version> Draft::publish(const Place& place) {
+  TRY(move_into_place(path_, place));
   path_.clear();
   const struct stat own = TRY(status());
   return version_of(own);

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <span>
 
+#include "store/local_tree.h"
 #include "store/object_store.h"
 #include "util/file.h"
 
@@ -32,8 +33,8 @@ class Draft {
   // Makes the modification time later than `other`'s, durably; on a file system with coarse times, by up to 2 s.
   Result<void> make_newer_than(const struct stat& other);
 
-  // Moves it to `path`; from here it is an object, with this version. On failure the draft stays what it was.
-  Result<Version> publish(const std::filesystem::path& path);
+  // Moves it there; from here it is an object, with this version. On failure the draft stays what it was.
+  Result<Version> publish(const Place& place);
 
  private:
   Draft(std::filesystem::path path, util::Fd fd) : path_(std::move(path)), fd_(std::move(fd)) {}

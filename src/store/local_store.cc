@@ -23,15 +23,15 @@ namespace {
 
 constexpr std::size_t kReadStep = std::size_t{1} << 20;
 
-std::unexpected<Error> absent(const fs::path& path) {
-  return fail(ErrorKind::not_found, "no object {}", path.native());
+std::unexpected<Error> absent(const Place& place) {
+  return fail(ErrorKind::not_found, "no object {}", place.path().native());
 }
 
-Result<void> require(const Condition& condition, const std::optional<struct stat>& there, const fs::path& path) {
+Result<void> require(const Condition& condition, const std::optional<struct stat>& there, const Place& place) {
   const bool holds =
       condition.kind == Condition::Kind::none || (condition.kind == Condition::Kind::if_absent && !there) ||
       (condition.kind == Condition::Kind::if_version && there && version_of(*there) == condition.version);
-  if (!holds) return fail(ErrorKind::conflict, "{} was changed by another writer", path.native());
+  if (!holds) return fail(ErrorKind::conflict, "{} was changed by another writer", place.path().native());
   return {};
 }
 
@@ -55,6 +55,19 @@ bool no_locks(int code) {
   return code == ENOLCK || code == EOPNOTSUPP || code == ENOSYS || code == EINVAL;
 }
 
+// And of every parent that is missing; their names are durable when it returns, as far as that can be had.
+Result<void> make_root(const fs::path& root) {
+  std::vector<fs::path> changed;
+  std::error_code unknown;
+  for (fs::path made = root; made.has_relative_path() && !fs::exists(made, unknown); made = made.parent_path()) {
+    changed.push_back(made.parent_path());
+  }
+  TRY(within("the store cannot be created", util::make_directories(root, 0700)));
+  // Not every directory may be read by whoever may create something in it.
+  for (const fs::path& folder : changed) std::ignore = util::sync_directory(folder);
+  return {};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<LocalStore>> LocalStore::open(const fs::path& root, const LocalOptions& options) {
@@ -64,11 +77,7 @@ Result<std::unique_ptr<LocalStore>> LocalStore::open(const fs::path& root, const
   fs::path plain = root.lexically_normal();
   if (!plain.has_filename()) plain = plain.parent_path();
   std::error_code unknown;
-  if (!fs::is_directory(plain, unknown)) {
-    TRY(within("the store cannot be created", util::make_directories(plain, 0700)));
-    // Not every directory may be read by whoever may create something in it.
-    std::ignore = util::sync_directory(plain.parent_path());
-  }
+  if (!fs::is_directory(plain, unknown)) TRY(make_root(plain));
   std::unique_ptr<LocalStore> store(new LocalStore(std::move(plain), options));
   store->prepare();
   return store;
@@ -85,16 +94,18 @@ void LocalStore::prepare() {
 
 Result<Object> LocalStore::get(const Key& key, ByteRange range, std::stop_token stop) {
   TRY(go_on(stop));
-  const fs::path path = TRY(path_of(root_, key));
-  const util::Fd file(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-  if (!file && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP)) return absent(path);
-  if (!file) return refused(errno, fmt::format("opening {}", path.native()));
+  const Place place = TRY(place_of(root_, key));
+  const util::Fd file = open_at(place, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  if (!file && means_absent(errno)) return absent(place);
   struct stat status{};
-  if (::fstat(file.get(), &status) != 0) return refused(errno, fmt::format("examining {}", path.native()));
-  if (!S_ISREG(status.st_mode)) return absent(path);
+  if (!file || ::fstat(file.get(), &status) != 0) {
+    return refused(errno, fmt::format("opening {}", place.path().native()));
+  }
+  if (!S_ISREG(status.st_mode)) return absent(place);
+  const std::string path = place.path().native();
   ObjectInfo info = info_of(key, status, now());
-  const ByteRange part = TRY(within(path.native(), clip(range, info.size)));
-  std::vector<std::byte> bytes = TRY(within(path.native(), read_part(file, part, options_.on_moved, stop)));
+  const ByteRange part = TRY(within(path, clip(range, info.size)));
+  std::vector<std::byte> bytes = TRY(within(path, read_part(file, part, options_.on_moved, stop)));
   return Object{std::move(info), std::move(bytes)};
 }
 
@@ -111,7 +122,7 @@ Result<Version> LocalStore::put(const Key& key, Body body, const Condition& cond
 
 Result<Version> LocalStore::put_draft(const Key& key, Body body, const Condition& condition,
                                       const std::stop_token& stop) {
-  const fs::path path = TRY(path_of(root_, key));
+  const Place place = TRY(place_of(root_, key));
   TRY(make_own_folders());
   Draft draft = TRY(Draft::create(root_ / kOwnFolder / "drafts"));
   const auto append = [&](std::span<const std::byte> piece) -> Result<void> {
@@ -122,20 +133,20 @@ Result<Version> LocalStore::put_draft(const Key& key, Body body, const Condition
   TRY(for_each_piece(body, append, stop));
   TRY(draft.seal(now()));
   const util::Fd held = TRY(lock(key, stop));
-  const std::optional<struct stat> there = TRY(examine(path));
-  TRY(require(condition, there, path));
+  const std::optional<struct stat> there = TRY(examine(place));
+  TRY(require(condition, there, place));
   if (there) TRY(draft.make_newer_than(*there));
-  Version version = TRY(draft.publish(path));
-  auto durable = sync_folders(path.parent_path(), root_);
+  Version version = TRY(draft.publish(place));
+  auto durable = sync_folders(place.folder());
   if (!durable) return fail(ErrorKind::unavailable, "{}", durable.error().message);
   return version;
 }
 
 Result<ObjectInfo> LocalStore::stat(const Key& key, std::stop_token stop) {
   TRY(go_on(stop));
-  const fs::path path = TRY(path_of(root_, key));
-  const std::optional<struct stat> status = TRY(examine(path));
-  if (!status) return absent(path);
+  const Place place = TRY(place_of(root_, key));
+  const std::optional<struct stat> status = TRY(examine(place));
+  if (!status) return absent(place);
   return info_of(key, *status, now());
 }
 
@@ -150,14 +161,12 @@ Result<void> LocalStore::list(const Prefix& prefix, const Visitor& visit, std::s
 
 Result<void> LocalStore::remove(const Key& key, std::stop_token stop) {
   TRY(go_on(stop));
-  const fs::path path = TRY(path_of(root_, key));
-  const std::optional<struct stat> seen = TRY(examine(path));
+  const Place place = TRY(place_of(root_, key));
+  const std::optional<struct stat> seen = TRY(examine(place));
   if (!seen) return {};
   const util::Fd held = TRY(lock(key, stop));
-  if (::unlink(path.c_str()) != 0 && errno != ENOENT && errno != ENOTDIR && errno != EISDIR) {
-    return refused(errno, fmt::format("removing {}", path.native()));
-  }
-  remove_empty_folders(path.parent_path(), root_);
+  TRY(remove_file(place));
+  remove_empty_folders(place.folder());
   return {};
 }
 

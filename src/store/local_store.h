@@ -21,7 +21,8 @@ struct LocalOptions {
 };
 
 // An object is the file <root>/<key>, 0600, in folders of 0700: the store is its owner's alone. Keys that are possible:
-// see local_tree.h. Links and other special files are no objects, and are not followed below the root.
+// see local_tree.h. Links and other special files are no objects, and are not followed below the root, not in the
+// middle of a key either: what lies behind one is absent, and a put there is invalid.
 //
 // Several processes may use one root at the same time, also over NFS where flock works there (NFSv4): put and remove of
 // one key exclude each other by flock on <root>/.hearth/lock-<x>. Where flock is refused, compare_and_swap() is absent.

@@ -1,13 +1,17 @@
 #include "store/local_tree.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <memory>
 
+#include "util/beneath.h"
 #include "util/file.h"
+#include "util/text.h"
 
 namespace hearth::store {
 
@@ -18,18 +22,26 @@ namespace {
 constexpr std::size_t kLongestName = 255;  // NAME_MAX of Linux' file systems
 constexpr int kRaces = 64;                 // more removals of one folder in a row are no accident
 
-// mkdir -p that returns errno, so that a lost race can be told from a refusal.
-int make_folders(const fs::path& folder) {
-  if (::mkdir(folder.c_str(), 0700) == 0) return 0;
-  if (errno == ENOENT && folder.has_relative_path()) {
-    const int code = make_folders(folder.parent_path());
-    if (code != 0) return code;
-    if (::mkdir(folder.c_str(), 0700) == 0) return 0;
+constexpr int kFolder = O_PATH | O_DIRECTORY;
+
+// mkdir -p below the root that returns errno, so that a lost race can be told from a refusal.
+int make_folders(const Place& folder) {
+  util::Fd here = open_at({.root = folder.root, .below = {}}, kFolder);
+  if (!here) return errno;
+  for (const std::string_view segment : util::split(folder.below, '/')) {
+    const std::string name(segment);
+    if (name.empty()) continue;  // the root
+    if (::mkdirat(here.get(), name.c_str(), 0700) != 0 && errno != EEXIST) return errno;
+    here = util::Fd(::openat(here.get(), name.c_str(), kFolder | O_NOFOLLOW | O_CLOEXEC));
+    if (!here) return errno;
   }
-  if (errno != EEXIST) return errno;
-  struct stat status{};
-  if (::stat(folder.c_str(), &status) != 0) return errno;
-  return S_ISDIR(status.st_mode) ? 0 : ENOTDIR;
+  return 0;
+}
+
+// 0, or errno.
+int move_to(const fs::path& file, const Place& place) {
+  const util::Fd folder = open_at(place.folder(), kFolder);
+  return folder && ::renameat(AT_FDCWD, file.c_str(), folder.get(), place.name().c_str()) == 0 ? 0 : errno;
 }
 
 // What a writer that was killed between making folders and moving its file may have left.
@@ -46,44 +58,70 @@ void remove_empty_tree(const fs::path& folder) {
   }
 }
 
+struct CloseDirectory {
+  void operator()(DIR* directory) const { ::closedir(directory); }
+};
+using Directory = std::unique_ptr<DIR, CloseDirectory>;
+
 class Walk {
  public:
   explicit Walk(const TreeVisitor& visit) : visit_(visit) {}
 
   // `stem` is what the keys in this folder begin with.
-  Result<void> below(const fs::path& folder, const std::string& stem) {
-    const std::vector<std::string> names = TRY(names_in(folder));
+  Result<void> below(util::Fd folder, const fs::path& path, const std::string& stem) {
+    const Directory directory(::fdopendir(folder.get()));
+    if (!directory) return refused(errno, fmt::format("listing {}", path.native()));
+    folder.release();
+    const std::vector<std::string> names = TRY(names_in(directory.get(), path));
     for (const std::string& name : names) {
       const bool is_folder = name.ends_with('/');
       if (stem.empty() && is_folder && name.starts_with(kOwnFolder) && name.size() == kOwnFolder.size() + 1) continue;
-      auto key = Key::parse(stem + (is_folder ? name.substr(0, name.size() - 1) : name));
+      const std::string plain = is_folder ? name.substr(0, name.size() - 1) : name;
+      auto key = Key::parse(stem + plain);
       if (!key) continue;  // not ours: no object has such a name
-      if (is_folder) {
-        TRY(below(folder / name, stem + name));
-        continue;
-      }
-      const std::optional<struct stat> status = TRY(examine(folder / name));
-      if (status) TRY(visit_(*std::move(key), *status));
+      TRY(is_folder ? enter(directory.get(), plain, path, stem + name)
+                    : visit(directory.get(), plain, path, *std::move(key)));
     }
     return {};
   }
 
  private:
+  Result<void> enter(DIR* parent, const std::string& name, const fs::path& path, const std::string& stem) {
+    util::Fd folder(::openat(::dirfd(parent), name.c_str(), util::kDirectoryFlags));
+    if (folder) return below(std::move(folder), path / name, stem);
+    if (means_absent(errno)) return {};
+    return refused(errno, fmt::format("listing {}", (path / name).native()));
+  }
+
+  Result<void> visit(DIR* parent, const std::string& name, const fs::path& path, Key key) {
+    struct stat status{};
+    if (::fstatat(::dirfd(parent), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
+      if (means_absent(errno)) return {};
+      return refused(errno, fmt::format("examining {}", (path / name).native()));
+    }
+    return S_ISREG(status.st_mode) ? visit_(std::move(key), status) : Result<void>();
+  }
+
+  static unsigned char type_of(DIR* parent, const dirent& entry) {
+    if (entry.d_type != DT_UNKNOWN) return entry.d_type;
+    struct stat status{};
+    if (::fstatat(::dirfd(parent), entry.d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) return DT_UNKNOWN;
+    return static_cast<unsigned char>(IFTODT(status.st_mode));
+  }
+
   // Folders come with a '/' at the end, and are sorted with it: the order of the keys below them.
-  static Result<std::vector<std::string>> names_in(const fs::path& folder) {
+  static Result<std::vector<std::string>> names_in(DIR* directory, const fs::path& path) {
     std::vector<std::string> names;
-    std::error_code failed;
-    for (fs::directory_iterator entry(folder, failed), end; !failed && entry != end; entry.increment(failed)) {
-      std::error_code unknown;
-      const fs::file_type type = entry->symlink_status(unknown).type();
-      std::string name = entry->path().filename().native();
-      if (type == fs::file_type::directory) names.push_back(name + '/');
-      if (type == fs::file_type::regular) names.push_back(std::move(name));
+    while (true) {
+      errno = 0;
+      const dirent* const entry = ::readdir(directory);
+      if (entry == nullptr) break;
+      const std::string name = entry->d_name;
+      const unsigned char type = type_of(directory, *entry);
+      if (type == DT_DIR && name != "." && name != "..") names.push_back(name + '/');
+      if (type == DT_REG) names.push_back(name);
     }
-    const int code = failed.value();
-    if (code != 0 && code != ENOENT && code != ENOTDIR) {
-      return refused(code, fmt::format("listing {}", folder.native()));
-    }
+    if (errno != 0 && !means_absent(errno)) return refused(errno, fmt::format("listing {}", path.native()));
     std::ranges::sort(names);
     return names;
   }
@@ -101,7 +139,16 @@ std::unexpected<Error> refused(int code, std::string_view what) {
   return error;
 }
 
-Result<fs::path> path_of(const fs::path& root, const Key& key) {
+Place Place::folder() const {
+  const std::size_t slash = below.rfind('/');
+  return {.root = root, .below = slash == std::string::npos ? std::string() : below.substr(0, slash)};
+}
+
+std::string Place::name() const {
+  return below.substr(below.rfind('/') + 1);  // npos + 1 is 0
+}
+
+Result<Place> place_of(const fs::path& root, const Key& key) {
   const std::string_view text = key.text();
   if (text == kOwnFolder || (text.starts_with(kOwnFolder) && text[kOwnFolder.size()] == '/')) {
     return fail(ErrorKind::invalid, "the key {} is not possible in a store of files: '{}' is the store's own", text,
@@ -116,16 +163,28 @@ Result<fs::path> path_of(const fs::path& root, const Key& key) {
     }
     start = end + 1;
   }
-  return root / text;
+  return Place{.root = root, .below = std::string(text)};
 }
 
-Result<std::optional<struct stat>> examine(const fs::path& path) {
+util::Fd open_at(const Place& place, int flags) {
+  if (place.below.empty()) return util::Fd(::open(place.root.c_str(), flags | O_CLOEXEC));
+  const util::Fd root(::open(place.root.c_str(), kFolder | O_CLOEXEC));
+  if (!root) return {};
+  return util::open_beneath(root.get(), place.below, flags, util::Links::none);
+}
+
+bool means_absent(int code) {
+  return code == ENOENT || code == ENOTDIR || code == ELOOP;
+}
+
+Result<std::optional<struct stat>> examine(const Place& place) {
   struct stat status{};
-  if (::lstat(path.c_str(), &status) == 0) {
-    return S_ISREG(status.st_mode) ? std::optional(status) : std::nullopt;
+  const util::Fd file = open_at(place, O_PATH | O_NOFOLLOW);
+  if (!file && means_absent(errno)) return std::nullopt;
+  if (!file || ::fstat(file.get(), &status) != 0) {
+    return refused(errno, fmt::format("examining {}", place.path().native()));
   }
-  if (errno == ENOENT || errno == ENOTDIR) return std::nullopt;
-  return refused(errno, fmt::format("examining {}", path.native()));
+  return S_ISREG(status.st_mode) ? std::optional(status) : std::nullopt;
 }
 
 Version version_of(const struct stat& status) {
@@ -140,13 +199,14 @@ ObjectInfo info_of(Key key, const struct stat& status, StoreTime now) {
           std::max(now, modified)};
 }
 
-Result<void> move_into_place(const fs::path& file, const fs::path& path) {
+Result<void> move_into_place(const fs::path& file, const Place& place) {
+  const std::string path = place.path().native();
   int code = 0;
   for (int race = 0; race < kRaces; ++race) {
-    if (::rename(file.c_str(), path.c_str()) == 0) return {};
-    code = errno;
+    code = move_to(file, place);
+    if (code == 0) return {};
     if (code == ENOENT) {
-      code = make_folders(path.parent_path());
+      code = make_folders(place.folder());
       if (code == 0 || code == ENOENT) continue;
     }
     if (code == EISDIR && race == 0) {
@@ -156,35 +216,54 @@ Result<void> move_into_place(const fs::path& file, const fs::path& path) {
     break;
   }
   if (code == 0 || code == ENOENT) {
-    return fail(ErrorKind::io, "creating {}: its folder, or the draft {}, is removed again and again", path.native(),
+    return fail(ErrorKind::io, "creating {}: its folder, or the draft {}, is removed again and again", path,
                 file.native());
   }
   if (code == EISDIR) {
-    return fail(ErrorKind::invalid, "{} is a folder with objects: a store of files has no object above others",
-                path.native());
+    return fail(ErrorKind::invalid, "{} is a folder with objects: a store of files has no object above others", path);
   }
   if (code == ENOTDIR) {
-    return fail(ErrorKind::invalid, "{} would lie below an object: a store of files has no object above others",
-                path.native());
+    return fail(ErrorKind::invalid, "{} would lie below an object: a store of files has no object above others", path);
   }
-  return refused(code, fmt::format("creating {}", path.native()));
+  if (code == ELOOP) {
+    return fail(ErrorKind::invalid, "{} would lie behind a symbolic link: below its root a store of files has none",
+                path);
+  }
+  return refused(code, fmt::format("creating {}", path));
 }
 
-void remove_empty_folders(fs::path folder, const fs::path& root) {
-  while (folder != root && folder.has_relative_path() && ::rmdir(folder.c_str()) == 0) folder = folder.parent_path();
+Result<void> remove_file(const Place& place) {
+  const util::Fd folder = open_at(place.folder(), kFolder);
+  if (folder && ::unlinkat(folder.get(), place.name().c_str(), 0) == 0) return {};
+  if (means_absent(errno) || errno == EISDIR) return {};
+  return refused(errno, fmt::format("removing {}", place.path().native()));
 }
 
-Result<void> sync_folders(fs::path folder, const fs::path& root) {
+void remove_empty_folders(Place folder) {
+  for (; !folder.below.empty(); folder = folder.folder()) {
+    const util::Fd parent = open_at(folder.folder(), kFolder);
+    if (!parent || ::unlinkat(parent.get(), folder.name().c_str(), AT_REMOVEDIR) != 0) return;
+  }
+}
+
+Result<void> sync_folders(Place folder) {
   while (true) {
-    TRY(util::sync_directory(folder));
-    if (folder == root || !folder.has_relative_path()) return {};
-    folder = folder.parent_path();
+    const util::Fd fd = open_at(folder, O_RDONLY | O_DIRECTORY);
+    if (!fd || ::fsync(fd.get()) != 0) return fail_errno(errno, fmt::format("fsync of {}", folder.path().native()));
+    if (folder.below.empty()) return {};
+    folder = folder.folder();
   }
 }
 
 Result<void> for_each_object(const fs::path& root, const Prefix& prefix, const TreeVisitor& visit) {
+  std::string below = prefix.text();
+  if (below.ends_with('/')) below.pop_back();
+  const Place place{.root = root, .below = std::move(below)};
+  util::Fd folder = open_at(place, O_RDONLY | O_DIRECTORY);
+  if (!folder && means_absent(errno)) return {};
+  if (!folder) return refused(errno, fmt::format("listing {}", place.path().native()));
   Walk walk(visit);
-  return walk.below(root / prefix.text(), prefix.text());
+  return walk.below(std::move(folder), place.path(), prefix.text());
 }
 
 }  // namespace hearth::store

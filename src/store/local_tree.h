@@ -2,7 +2,8 @@
 //
 // The key is the path below the root. Hence an object cannot lie below another one ("a" and "a/b" exclude each other),
 // and a segment has at most 255 bytes; both are refused as invalid. The folder ".hearth" in the root is the store's
-// own, and no object.
+// own, and no object. The root may lie behind links; below it none is followed, whoever made it: what lies behind one
+// is no object, and nothing is written there.
 #pragma once
 
 #include <sys/stat.h>
@@ -10,9 +11,11 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "store/object_store.h"
+#include "util/file.h"
 
 namespace hearth::store {
 
@@ -22,11 +25,30 @@ constexpr std::string_view kOwnFolder = ".hearth";
 // handle, timeout) unavailable, a name that is too long invalid; the rest is as fail_errno has it.
 std::unexpected<Error> refused(int code, std::string_view what);
 
-// Where the object lies. invalid: see above.
-Result<std::filesystem::path> path_of(const std::filesystem::path& root, const Key& key);
+// A name below a root: of an object, or of a folder.
+struct Place {
+  std::filesystem::path root;
+  std::string below;  // relative; "" is the root itself
 
-// What is known of the object at this path; absent unless a regular file is there.
-Result<std::optional<struct stat>> examine(const std::filesystem::path& path);
+  // For messages.
+  std::filesystem::path path() const { return below.empty() ? root : root / below; }
+  // The folder that it lies in; of the root, the root.
+  Place folder() const;
+  // The last segment.
+  std::string name() const;
+};
+
+// Where the object lies. invalid: see above.
+Result<Place> place_of(const std::filesystem::path& root, const Key& key);
+
+// As open(2) of what is there: no descriptor, and errno, where it fails.
+util::Fd open_at(const Place& place, int flags);
+
+// Of an errno: that nothing is there, or nothing that an object could be, such as something behind a link.
+bool means_absent(int code);
+
+// What is known of the object at this place; absent unless a regular file is there.
+Result<std::optional<struct stat>> examine(const Place& place);
 
 // Inode, size and modification time. LocalStore sees to it that no two states of an object have the same.
 Version version_of(const struct stat& status);
@@ -35,13 +57,16 @@ ObjectInfo info_of(Key key, const struct stat& status, StoreTime now);
 
 // Moves a file to where an object belongs, in one step; makes the folders (0700) that are missing. Other writers may
 // remove empty folders at the same time.
-Result<void> move_into_place(const std::filesystem::path& file, const std::filesystem::path& path);
+Result<void> move_into_place(const std::filesystem::path& file, const Place& place);
 
-// Removes the folders from `folder` upwards as far as they are empty; never the root.
-void remove_empty_folders(std::filesystem::path folder, const std::filesystem::path& root);
+// What is absent, or no object, stays as it is.
+Result<void> remove_file(const Place& place);
 
-// fsync of the folders from `folder` up to the root.
-Result<void> sync_folders(std::filesystem::path folder, const std::filesystem::path& root);
+// Removes the folders from this one upwards as far as they are empty; never the root.
+void remove_empty_folders(Place folder);
+
+// fsync of the folders from this one up to the root.
+Result<void> sync_folders(Place folder);
 
 // Calls `visit` for every object below the prefix, in bytewise order of keys; holds the names of one folder per level.
 using TreeVisitor = std::function<Result<void>(Key key, const struct stat& status)>;

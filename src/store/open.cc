@@ -145,18 +145,6 @@ std::string environment(const char* name) {
   return value == nullptr ? "" : value;
 }
 
-// Everything but the slashes.
-std::string encoded_path(std::string_view path) {
-  std::string encoded;
-  for (std::size_t start = 0; start <= path.size();) {
-    const std::size_t end = std::min(path.find('/', start), path.size());
-    encoded += util::percent_encode(path.substr(start, end - start));
-    if (end < path.size()) encoded += '/';
-    start = end + 1;
-  }
-  return encoded;
-}
-
 // What the tier answers is no request, so it lies around the meter.
 void add_tier(OpenStore& opened, const TierOptions& options, const std::shared_ptr<Meter>& meter) {
   if (const Result<void> ready = prepare_tier(options); !ready) {
@@ -181,9 +169,9 @@ Result<std::string> default_url() {
   constexpr std::string_view kBelow = "/hearth/store";
   // A relative value is to be ignored (XDG Base Directory Specification).
   const std::string data = environment("XDG_DATA_HOME");
-  if (data.starts_with('/')) return fmt::format("file://{}{}", encoded_path(data), kBelow);
+  if (data.starts_with('/')) return fmt::format("file://{}{}", util::percent_encode_path(data), kBelow);
   const std::string home = environment("HOME");
-  if (home.starts_with('/')) return fmt::format("file://{}/.local/share{}", encoded_path(home), kBelow);
+  if (home.starts_with('/')) return fmt::format("file://{}/.local/share{}", util::percent_encode_path(home), kBelow);
   return fail(ErrorKind::invalid, "no place for the default store: neither XDG_DATA_HOME nor HOME is an absolute path");
 }
 

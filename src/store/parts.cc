@@ -37,9 +37,9 @@ class Sending {
     for (std::size_t index = next_++; index < count_; index = next_++) {
       const std::uint64_t offset = index * step_;
       const ByteRange part{offset, std::min(step_, size_ - offset)};
-      const Result<void> sent = stop.stop_requested()
-                                    ? fail(ErrorKind::cancelled, "the upload was stopped")
-                                    : repeat(Patience(policy, clock), stop, [&] { return send_(index, part, stop); });
+      const Result<void> sent = stop.stop_requested() ? fail(ErrorKind::cancelled, "the upload was stopped")
+                                                      : repeat(Patience(policy, clock, Repeated::step), stop,
+                                                               [&] { return send_(index, part, stop); });
       if (sent) continue;
       const std::lock_guard lock(mutex_);
       if (!failure_) failure_ = sent.error();

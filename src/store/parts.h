@@ -11,7 +11,7 @@
 namespace hearth::store {
 
 // Sends one part, from any of several threads; `index` counts from 0. Called again for a part whose sending was
-// unavailable.
+// unavailable, unless another attempt at the part alone is in vain (Retry).
 using SendPart = std::function<Result<void>(std::size_t index, ByteRange part, const std::stop_token& stop)>;
 
 // Parts of `part_size` bytes, the last one of what is left, `transfers` at a time; each is tried again by itself

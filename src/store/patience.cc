@@ -19,11 +19,21 @@ RetryClock RetryClock::real() {
   return {[] { return std::chrono::steady_clock::now(); }, pause, random_fraction};
 }
 
-Patience::Patience(const RetryPolicy& policy, const RetryClock& clock)
-    : policy_(policy), clock_(clock), bound_(policy.first_delay) {}
+Patience::Patience(const RetryPolicy& policy, const RetryClock& clock, Repeated repeated)
+    : policy_(policy), clock_(clock), repeated_(repeated), bound_(policy.first_delay) {}
+
+bool Patience::can_mend(const Error& error) const {
+  const bool in_reach = repeated_ == Repeated::whole ? error.retry != Retry::none : error.retry == Retry::step;
+  return error.kind == ErrorKind::unavailable && in_reach;
+}
+
+Error Patience::final(Error error) const {
+  if (can_mend(error)) error.retry = Retry::none;
+  return error;
+}
 
 Result<bool> Patience::try_again(const Error& error, const std::stop_token& stop) {
-  if (error.kind != ErrorKind::unavailable || ++attempts_ >= policy_.attempts) return false;
+  if (!can_mend(error) || ++attempts_ >= policy_.attempts) return false;
   const auto jitter = std::chrono::duration_cast<std::chrono::nanoseconds>(
       std::chrono::duration<double, std::nano>(bound_) * clock_.chance());
   const std::chrono::nanoseconds delay = error.retry_after + jitter;

@@ -29,26 +29,34 @@ struct RetryClock {
   static RetryClock real();
 };
 
+// What is repeated: a step of a larger operation, or the whole of one.
+enum class Repeated { step, whole };
+
 // What is left of one call's attempts and time. The time begins with the first failure: a transfer that breaks after an
-// hour is worth another attempt. Of one thread. What it is given must live
-// longer.
+// hour is worth another attempt. Of one thread. What it is given must live longer.
 class Patience {
  public:
-  Patience(const RetryPolicy& policy, const RetryClock& clock);
+  Patience(const RetryPolicy& policy, const RetryClock& clock, Repeated repeated = Repeated::whole);
 
-  // After a failure: waits, and tells whether to try again. False at once if the wait would end after the total time.
-  // cancelled if the token fires.
+  // After a failure: waits, and tells whether to try again. False at once if the wait would end after the total time,
+  // and where this repetition cannot mend the error (Retry). cancelled if the token fires.
   Result<bool> try_again(const Error& error, const std::stop_token& stop);
 
+  // The error of the last attempt, for whoever gets it: nobody else is to try what this has tried in vain.
+  Error final(Error error) const;
+
  private:
+  bool can_mend(const Error& error) const;
+
   const RetryPolicy& policy_;
   const RetryClock& clock_;
+  const Repeated repeated_;
   std::optional<std::chrono::steady_clock::time_point> deadline_;
   std::chrono::nanoseconds bound_;
   unsigned attempts_ = 0;
 };
 
-// The value of `call`, or its last failure.
+// The value of `call`, or its last failure, which is final.
 template <class Call>
 std::invoke_result_t<Call> repeat(Patience patience, const std::stop_token& stop, Call call,
                                   const std::function<void()>& on_retry = {}) {
@@ -56,7 +64,7 @@ std::invoke_result_t<Call> repeat(Patience patience, const std::stop_token& stop
     auto result = call();
     if (result) return result;
     const bool again = TRY(patience.try_again(result.error(), stop));
-    if (!again) return result;
+    if (!again) return std::unexpected(patience.final(std::move(result).error()));
     if (on_retry) on_retry();
   }
 }

@@ -51,4 +51,8 @@ http::Content content_of(const Body& body, ByteRange part) {
   return http::FileRange{std::get<const util::Fd*>(body), part.offset, part.length};
 }
 
+http::DeadConnection dead_connection(const Condition& condition) {
+  return condition.kind == Condition::Kind::none ? http::DeadConnection::send_again : http::DeadConnection::fail;
+}
+
 }  // namespace hearth::store

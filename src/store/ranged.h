@@ -27,4 +27,8 @@ Result<Object> get_ranged(ByteRange range, const RangedVerbs& verbs);
 // What get and put send of a body.
 http::Content content_of(const Body& body, ByteRange part);
 
+// A put with a condition is not sent again where nobody sees it: the second one would find what the first one has
+// stored, and be refused. Whoever tries it again knows that it may have happened.
+http::DeadConnection dead_connection(const Condition& condition);
+
 }  // namespace hearth::store

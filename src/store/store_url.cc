@@ -95,6 +95,13 @@ Result<StoreUrl> parse_store_url(std::string_view url) {
   StoreUrl parsed;
   parsed.scheme = url.substr(0, scheme);
   std::string_view rest = url.substr(scheme + kSchemeEnd.size());
+  // Before anything else is looked at, so that no message can repeat a part of them; a secret may have '/' and '?' in
+  // it.
+  if (rest.substr(0, rest.find_first_of("/?#")).find_first_of(":@") != std::string_view::npos) {
+    return fail(ErrorKind::invalid,
+                "credentials do not belong into the store's URL; the environment has them (in a bucket's name ':' is "
+                "written %3A, and '@' %40)");
+  }
   if (rest.contains('#'))
     return fail(ErrorKind::invalid, "a {}:// store takes no '#' (in a prefix: %23)", parsed.scheme);
   if (const std::size_t query = rest.find('?'); query != std::string_view::npos) {
@@ -102,9 +109,6 @@ Result<StoreUrl> parse_store_url(std::string_view url) {
     rest = rest.substr(0, query);
   }
   const std::size_t slash = std::min(rest.find('/'), rest.size());
-  if (rest.substr(0, slash).contains('@')) {
-    return fail(ErrorKind::invalid, "credentials do not belong into the store's URL; the environment has them");
-  }
   parsed.bucket = TRY(within("the store's URL", util::percent_decode(rest.substr(0, slash))));
   if (parsed.bucket.empty() || parsed.bucket.contains('/')) {
     return fail(ErrorKind::invalid, "the store's URL names no bucket: {}://BUCKET/PREFIX", parsed.scheme);

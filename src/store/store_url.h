@@ -48,8 +48,8 @@ struct StoreUrl {
   std::string shown() const;
 };
 
-// invalid: no bucket, userinfo ("user:password@", which does not belong there), a fragment, or a prefix that keys
-// cannot begin with (see Key). The message does not repeat the URL.
+// invalid: no bucket, a ':' or '@' before the first '/' (userinfo, "user:password@", does not belong there), a
+// fragment, or a prefix that keys cannot begin with (see Key). The message does not repeat the URL.
 Result<StoreUrl> parse_store_url(std::string_view url);
 
 }  // namespace hearth::store

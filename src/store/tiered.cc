@@ -173,7 +173,8 @@ void Tiered::keep(const ObjectInfo& info, std::span<const std::byte> content) {
   make_room(content.size() + trailer.size());
   Result<Draft> draft = Draft::create(drafts(options_.directory));
   if (!draft || !draft->append(content) || !draft->append(trailer)) return;
-  std::ignore = draft->publish(path_of(info.key));
+  const fs::path root = copies(options_.directory);
+  std::ignore = draft->publish({.root = root, .below = path_of(info.key).lexically_relative(root).native()});
 }
 
 void Tiered::make_room(std::uint64_t added) {

@@ -57,7 +57,7 @@ class Copy {
 
   Result<Copied> run(const Fd& from) {
     TRY(directory(from, ""));
-    TRY(tree_.finish());
+    TRY(tree_.finish(stop_));
     return std::move(copied_);
   }
 

@@ -26,10 +26,19 @@ enum class ErrorKind {
 // The kind's name as it stands in reports: "not_found", "conflict", …
 std::string_view name(ErrorKind kind);
 
+// From where on a repetition can mend what is unavailable. Who repeats a part of something does so where the step is
+// enough; where it failed as often as is worth it, nobody begins the whole anew.
+enum class Retry {
+  step,   // the request
+  whole,  // all that led to it: the other side has lost what was there of it
+  none,   // it was repeated, and that did not help
+};
+
 struct Error {
   ErrorKind kind = ErrorKind::io;
   std::string message;                       // one line for people: what, where, and what to do; never a secret
   std::chrono::milliseconds retry_after{0};  // of unavailable: the other side wants to be left alone for so long
+  Retry retry = Retry::step;                 // of unavailable
 };
 
 // std::expected that must not be ignored.

@@ -14,6 +14,8 @@ namespace hearth::util {
 
 namespace {
 
+constexpr mode_t kOnTheWay = 0755;
+
 std::string leaf_of(std::string_view path) {
   return std::string(path.substr(path.rfind('/') + 1));  // npos + 1 is 0
 }
@@ -63,15 +65,23 @@ Result<void> RootedTree::give_away(int parent, const char* name) {
   return fail_errno(errno, fmt::format("giving {} to user {}", shown(name), *owner_));
 }
 
+Result<void> RootedTree::make_on_the_way(int parent, std::string_view path, const char* name) {
+  if (::mkdirat(parent, name, kOnTheWay) != 0) {
+    return fail_errno(errno, fmt::format("making the directory {}", shown(path)));
+  }
+  ++made_on_the_way_;
+  return give_away(parent, name);
+}
+
 Result<Fd> RootedTree::enter(int parent, std::string_view path, const std::string& component, Missing missing) {
   Fd fd(::openat(parent, component.c_str(), kDirectoryFlags));
   if (!fd && errno == ENOENT && missing == Missing::make) {
-    if (::mkdirat(parent, component.c_str(), 0700) != 0) {
-      return fail_errno(errno, fmt::format("making the directory {}", shown(path)));
-    }
-    TRY(give_away(parent, component.c_str()));
-    directories_.try_emplace(std::string(path));
+    TRY(make_on_the_way(parent, path, component.c_str()));
     fd = Fd(::openat(parent, component.c_str(), kDirectoryFlags));
+    // The process's mask has had its say.
+    if (fd && ::fchmod(fd.get(), kOnTheWay) != 0) {
+      return fail_errno(errno, fmt::format("setting the mode of {}", shown(path)));
+    }
   }
   if (fd) return fd;
   if (errno == ELOOP || errno == ENOTDIR) {
@@ -209,9 +219,10 @@ Result<void> RootedTree::apply(const std::string& path, const Directory& wanted)
   return {};
 }
 
-Result<void> RootedTree::finish() {
+Result<void> RootedTree::finish(const std::stop_token& stop) {
   last_parent_fd_.close();
   for (auto entry = directories_.rbegin(); entry != directories_.rend(); ++entry) {
+    if (stop.stop_requested()) return fail(ErrorKind::cancelled, "stopped while setting modes and times");
     TRY(apply(entry->first, entry->second));
   }
   last_parent_fd_.close();

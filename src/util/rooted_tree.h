@@ -3,10 +3,12 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <ctime>
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 
@@ -33,12 +35,15 @@ class RootedTree {
 
   // If the root holds nothing but one directory: moves that directory's content up, and removes it.
   Result<void> strip_sole_folder();
-  // Gives the directories their modes and times, the deepest first.
-  Result<void> finish();
+  // Gives the directories of make_directory() their modes and times, the deepest first; cancelled by the token.
+  Result<void> finish(const std::stop_token& stop);
+
+  // Directories that were made because something lies in them. They have nothing that finish() would have to set.
+  std::uint64_t made_on_the_way() const { return made_on_the_way_; }
 
  private:
   struct Directory {
-    mode_t mode = 0755;
+    mode_t mode = 0;
     std::optional<timespec> mtime;
   };
 
@@ -49,12 +54,14 @@ class RootedTree {
   Result<Fd> walk(std::string_view directory, Missing missing);
   Result<Fd> enter(int parent, std::string_view path, const std::string& component, Missing missing);
   Result<void> make_room(int parent, const std::string& path);
+  Result<void> make_on_the_way(int parent, std::string_view path, const char* name);
   Result<void> give_away(int parent, const char* name);
   Result<void> apply(const std::string& path, const Directory& wanted);
 
   Fd root_;
   std::optional<uid_t> owner_;
   std::map<std::string, Directory, std::less<>> directories_;
+  std::uint64_t made_on_the_way_ = 0;
   // The directory of the last entry: archives go through one directory after the other.
   std::string last_parent_;
   Fd last_parent_fd_;

@@ -101,6 +101,15 @@ std::string percent_encode(std::string_view text) {
   return encoded;
 }
 
+std::string percent_encode_path(std::string_view text) {
+  std::string encoded;
+  for (const std::string_view part : split(text, '/')) {
+    if (part.data() != text.data()) encoded += '/';
+    encoded += percent_encode(part);
+  }
+  return encoded;
+}
+
 Result<std::string> percent_decode(std::string_view text) {
   std::string decoded;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -112,7 +121,7 @@ Result<std::string> percent_decode(std::string_view text) {
     const std::string_view digits = text.substr(i + 1, 2);
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
     if (digits.size() != 2 || error != std::errc() || end != digits.data() + 2) {
-      return fail(ErrorKind::invalid, "\"{}\" has a '%' without two hexadecimal digits", text);
+      return fail(ErrorKind::invalid, "a '%' without two hexadecimal digits");
     }
     decoded += static_cast<char>(value);
     i += 2;
@@ -194,6 +203,14 @@ std::string shown(std::string_view bytes) {
   std::string text = printable(bytes.substr(0, kMost));
   if (bytes.size() > kMost) text += "...";
   return text;
+}
+
+std::string lower(std::string_view text) {
+  std::string result(text);
+  for (char& c : result) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return result;
 }
 
 std::vector<std::string_view> split(std::string_view text, char separator) {

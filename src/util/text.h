@@ -16,8 +16,12 @@ namespace hearth::util {
 // RFC 3986 percent-encoding of everything but A-Z a-z 0-9 - _ . ~; so '/' and '%' are encoded too. "." and ".." come
 // out as "%2E" and "%2E%2E".
 std::string percent_encode(std::string_view text);
-// Undoes it. A '%' without two hexadecimal digits is ErrorKind::invalid.
+// Undoes it. A '%' without two hexadecimal digits is ErrorKind::invalid; the message does not repeat the text, which
+// may be a secret.
 Result<std::string> percent_decode(std::string_view text);
+
+// The same of each part between slashes; the slashes stay.
+std::string percent_encode_path(std::string_view text);
 
 // "0 B", "999 B", "1.5 kB", "20 MB", "3.2 GB": powers of 1000, at most three digits.
 std::string human_size(std::uint64_t bytes);
@@ -36,6 +40,9 @@ std::string nearest(std::string_view word, std::span<const std::string> candidat
 std::string printable(std::string_view text);
 // The same of bounded length, for messages.
 std::string shown(std::string_view text);
+
+// A-Z become a-z, and nothing else changes.
+std::string lower(std::string_view text);
 
 std::vector<std::string_view> split(std::string_view text, char separator);
 std::string_view trim(std::string_view text);

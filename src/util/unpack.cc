@@ -55,17 +55,24 @@ class Unpacking {
       if (stop_.stop_requested()) return fail(ErrorKind::cancelled, "stopped while unpacking");
       const std::optional<TarEntry> entry = TRY(reader_.next());
       if (!entry) break;
-      if (++seen_ > options_.limits.entries) {
-        return fail(ErrorKind::invalid, "the archive has more than {} entries", options_.limits.entries);
-      }
+      ++seen_;
+      TRY(check_count());
       TRY(within(fmt::format("archive entry {}", shown(entry->path)), take(*entry)));
+      TRY(check_count());
     }
     if (options_.top_folder == TopFolder::strip_if_sole) TRY(tree_.strip_sole_folder());
-    TRY(tree_.finish());
+    TRY(tree_.finish(stop_));
     return done_;
   }
 
  private:
+  // One entry's path can name a thousand directories.
+  Result<void> check_count() const {
+    const std::uint64_t most = options_.limits.entries;
+    if (seen_ <= most && tree_.made_on_the_way() <= most - seen_) return {};
+    return fail(ErrorKind::invalid, "the archive has more than {} entries", most);
+  }
+
   Result<void> take(const TarEntry& entry) {
     const std::string path = TRY(checked_path(entry.path));
     if (entry.type == TarEntryType::device) return fail(ErrorKind::invalid, "a device node");
@@ -85,6 +92,7 @@ class Unpacking {
   Result<void> write(const std::string& path, const TarEntry& entry) {
     switch (entry.type) {
       case TarEntryType::directory:
+        TRY(count_directory(path));
         return tree_.make_directory(path, entry.mode & kKeptModeBits, mtime_of(entry));
       case TarEntryType::symlink:
         return tree_.make_symlink(path, entry.target, mtime_of(entry));
@@ -95,6 +103,15 @@ class Unpacking {
       default:
         return write_content(path, entry);
     }
+  }
+
+  Result<void> count_directory(const std::string& path) {
+    if (path.size() > options_.limits.directory_paths - directory_paths_) {
+      return fail(ErrorKind::invalid, "the paths of the archive's directories have more than {}",
+                  human_size(options_.limits.directory_paths));
+    }
+    directory_paths_ += path.size();
+    return {};
   }
 
   Result<void> write_content(const std::string& path, const TarEntry& entry) {
@@ -155,6 +172,7 @@ class Unpacking {
   const UnpackOptions& options_;
   std::stop_token stop_;
   std::uint64_t seen_ = 0;
+  std::uint64_t directory_paths_ = 0;
   Unpacked done_;
 };
 

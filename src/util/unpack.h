@@ -16,8 +16,10 @@
 namespace hearth::util {
 
 struct UnpackLimits {
-  std::uint64_t entries = 2'000'000;
+  std::uint64_t entries = 2'000'000;              // with the directories that are made on the way to them
   std::uint64_t bytes = std::uint64_t{50} << 30;  // unpacked
+  // Of the paths of directories, which are kept until the end. 2,000,000 of 128 bytes.
+  std::uint64_t directory_paths = std::uint64_t{256} << 20;
 };
 
 enum class Mtimes { as_stored, now };

@@ -92,6 +92,8 @@ TEST(Mask, LetsMessagesNameTheBuildpackButNotItsPassword) {
   EXPECT_THAT(secrets_of({{"BUILDPACK_URL", "https://example.com/some/buildpack"}}), IsEmpty());
   EXPECT_THAT(secrets_of({{"BUILDPACK_URL", "https://me:secretsecret@example.com/b"}}),
               ElementsAre("me:secretsecret", "secretsecret"));
+  EXPECT_THAT(secrets_of({{"BUILDPACK_URL", "https://example.com/b.tgz?X-Amz-Signature=abc#v1"}}),
+              ElementsAre("X-Amz-Signature=abc"));
 }
 
 TEST(Secrets, OfWhatIsHandedOnAreMaskedToo) {

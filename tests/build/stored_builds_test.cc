@@ -146,6 +146,15 @@ TEST_F(StoredBuildsTest, ABuildIsNamedByTheBeginningOfItsNameOrId) {
   }
 }
 
+TEST_F(StoredBuildsTest, ATextOfNoSizeThatOneHasIsNotRead) {
+  const store::Key key = build_key("demo", build_name(1), kLogName).value();
+  const std::vector<std::byte> large(kLargestText + 1);
+  ASSERT_TRUE(memory_.put(key, large, store::Condition::none(), {}));
+  EXPECT_EQ(get_text(store_, key, {}).error().kind, ErrorKind::invalid);
+  ASSERT_TRUE(memory_.put(key, std::span(large).first(kLargestText), store::Condition::none(), {}));
+  EXPECT_EQ(get_text(store_, key, {}).value().size(), kLargestText);
+}
+
 TEST_F(StoredBuildsTest, ARemovedBuildLeavesNothing) {
   add(1, Outcome::succeeded);
   add(2, Outcome::succeeded);

@@ -206,5 +206,15 @@ TEST_F(PowerCut, WouldLoseObjectsIfDirectoriesWereNotSynced) {
   EXPECT_THAT(violations(Syncs::none_of_directories, Find::first), Not(IsEmpty()));
 }
 
+// Those included that were made for it.
+TEST(PowerCutOfANewStore, ItsFoldersAreThereToStay) {
+  const util::TempDir place = util::TempDir::create(fs::temp_directory_path(), "hearth-power-cut-").value();
+  const DiskRecorder recorder(place.path());
+  ASSERT_TRUE(store::LocalStore::open(place.path() / "a/b/store"));
+  std::minstd_rand unused;
+  const DiskState state = recorder.state_after_cut(recorder.size(), Unsynced::lost, Syncs::all, unused);
+  for (const char* folder : {"a", "a/b", "a/b/store"}) EXPECT_TRUE(state.contains(folder)) << folder;
+}
+
 }  // namespace
 }  // namespace hearth::cache::testing

@@ -9,6 +9,7 @@ namespace hearth::fetch {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 
 struct Case {
   const char* text;
@@ -103,10 +104,27 @@ TEST(Reference, UserinfoIsMaskedEverywhere) {
   EXPECT_EQ(masked("://"), "://");
 }
 
+TEST(Reference, QueriesAreMaskedToo) {
+  EXPECT_EQ(masked("https://host/x.tgz?X-Amz-Signature=abc&a=b"), "https://host/x.tgz?***");
+  EXPECT_EQ(masked("https://host/x?sv=1&sig=a#main"), "https://host/x?***#main");
+  EXPECT_EQ(masked("https://host/x?sig=a#b#main"), "https://host/x?***#main");
+  EXPECT_EQ(masked("https://u:p@host?sig=a"), "https://***@host?***");
+  EXPECT_EQ(masked("unpacking https://host/x?sig=a: it is no tar"), "unpacking https://host/x?***: it is no tar");
+  EXPECT_EQ(masked("'https://host/x?sig=a' and https://h/?b, what?"), "'https://host/x?***' and https://h/?***, what?");
+  EXPECT_EQ(masked("https://host/x?to=https://u:p@other/y"), "https://host/x?***");
+  EXPECT_EQ(masked("https://proxy/https://u:p@host/y?sig=a"), "https://proxy/https://***@host/y?***");
+  EXPECT_EQ(masked("https://host/x?***#r"), "https://host/x?***#r");
+  EXPECT_EQ(masked("https://host/x#r?"), "https://host/x#r?***");
+  EXPECT_EQ(masked("what? no"), "what? no");
+}
+
 TEST(Reference, MessagesHoldNoSecret) {
   const auto reference = parse_reference("http://user:secret@host/a", Origin::app_named);
   ASSERT_FALSE(reference);
   EXPECT_THAT(reference.error().message, HasSubstr("http://***@host/a"));
+  const auto signed_url = parse_reference("http://host/a?sig=secret", Origin::app_named);
+  ASSERT_FALSE(signed_url);
+  EXPECT_THAT(signed_url.error().message, Not(HasSubstr("secret")));
 }
 
 }  // namespace

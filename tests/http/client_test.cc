@@ -2,8 +2,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 
+#include <array>
 #include <atomic>
 #include <cstdlib>
 #include <thread>
@@ -202,6 +205,65 @@ TEST(HttpClient, AServerHasTimeToStoreMuchContent) {
   EXPECT_TRUE(answer) << answer.error().message;
 }
 
+// Reads what is sent in small pieces, slowly, and answers when it has that much of it.
+class SlowReader {
+ public:
+  explicit SlowReader(std::size_t content) : listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    const int small = 4096;
+    ::setsockopt(listener_.get(), SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    sockaddr_in address = {};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t length = sizeof address;
+    ::bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), length);
+    ::listen(listener_.get(), 1);
+    ::getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&address), &length);
+    origin_ = fmt::format("http://127.0.0.1:{}", ntohs(address.sin_port));
+    thread_ = std::jthread([this, content] { serve(content); });
+  }
+  const std::string& origin() const { return origin_; }
+
+ private:
+  void serve(std::size_t content) const {
+    const util::Fd connection(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    std::array<char, 4096> piece = {};
+    for (std::size_t got = 0; got < content;) {
+      const ssize_t count = ::recv(connection.get(), piece.data(), piece.size(), 0);
+      if (count <= 0) return;
+      got += static_cast<std::size_t>(count);
+      std::this_thread::sleep_for(milliseconds(20));
+    }
+    const std::string answer = reply(200).bytes;
+    ::send(connection.get(), answer.data(), answer.size(), MSG_NOSIGNAL);
+  }
+
+  util::Fd listener_;
+  std::string origin_;
+  std::jthread thread_;
+};
+
+// All of it fits into the kernel's buffer at once.
+TEST(HttpClient, WhatTheKernelStillSendsIsProgress) {
+  const std::vector<std::byte> content(300'000);
+  const SlowReader server(content.size());
+  std::mutex mutex;
+  std::vector<std::uint64_t> steps;
+  ClientOptions options = with_limits(milliseconds(500));
+  options.on_moved = [&](std::uint64_t bytes) {
+    const std::lock_guard lock(mutex);
+    steps.push_back(bytes);
+  };
+  Client client(options);
+  const Request request{.method = "PUT", .url = server.origin() + "/x", .headers = {}, .content = std::span(content)};
+  const auto answer = client.send(request, {});
+  ASSERT_TRUE(answer) << answer.error().message;
+  EXPECT_GT(steps.size(), 4U);
+  std::uint64_t moved = 0;
+  for (const std::uint64_t step : steps) moved += step;
+  EXPECT_GE(moved, content.size());
+  EXPECT_LT(moved, content.size() + 300);
+}
+
 TEST(HttpClient, TheWholeRequestHasALimit) {
   const HttpDouble server([](const SeenRequest&) { return Reply{"", Then::stall}; });
   const auto answer = get(server, with_limits(milliseconds(60'000), milliseconds(100)));
@@ -282,6 +344,31 @@ TEST(HttpClient, ProxiesComeFromTheEnvironment) {
   EXPECT_EQ(through->text(), "http://store.invalid/x");
   EXPECT_EQ(direct.error().kind, ErrorKind::unavailable);
   EXPECT_EQ(unproxied.error().kind, ErrorKind::unavailable);
+}
+
+TEST(HttpClient, AProxyThatCannotBeUsedIsNotQuoted) {
+  for (const char* proxy : {"http://user:p/hidden@127.0.0.1:1", "gopher://user:hidden@127.0.0.1:1"}) {
+    ::setenv("HTTP_PROXY", proxy, 1);
+    Client client({});
+    const auto answer = client.send({.method = "GET", .url = "http://store.invalid/x"}, {});
+    ::unsetenv("HTTP_PROXY");
+    ASSERT_FALSE(answer);
+    EXPECT_EQ(answer.error().kind, ErrorKind::invalid) << answer.error().message;
+    EXPECT_THAT(answer.error().message, HasSubstr("the proxy that the environment names cannot be used"));
+    EXPECT_THAT(answer.error().message, Not(HasSubstr("hidden")));
+  }
+}
+
+TEST(HttpClient, ASizeThatIsAnnouncedIsNotBelieved) {
+  const HttpDouble server([](const SeenRequest&) {
+    return Reply{"HTTP/1.1 200 X\r\nContent-Length: 4611686018427387904\r\n\r\nhalf", Then::close};
+  });
+  Client client({});
+  Request request{.method = "GET", .url = server.origin() + "/x"};
+  request.answer_limit = UINT64_MAX;
+  const auto answer = client.send(request, {});
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().kind, ErrorKind::unavailable) << answer.error().message;
 }
 
 TEST(HttpClient, StatusesTellWhatTheCallerCanDo) {

@@ -135,6 +135,15 @@ TEST(AzureIdentity, WhereThereIsNoneTheMessageSaysWhereItLooked) {
   }
 }
 
+TEST(AzureIdentity, AnAnswerOfAnyDepthIsRead) {
+  const std::string deep(500'000, '[');
+  const std::string body = R"({"access_token": "T", "expires_in": 60, "x": )" + deep + std::string(500'000, ']') + "}";
+  for (const int status : {200, 400}) {
+    const HttpDouble service([&](const SeenRequest&) { return reply(status, body); });
+    EXPECT_EQ(find({{"AZURE_POD_IDENTITY_AUTHORITY_HOST", service.origin()}}).has_value(), status == 200);
+  }
+}
+
 TEST(AzureIdentity, AMachineWithoutAnIdentityIsDeniedAndABusyServiceIsNot) {
   const HttpDouble none([](const SeenRequest&) {
     return reply(400, R"({"error": "invalid_request", "error_description": "Identity not found"})");

@@ -104,6 +104,13 @@ TEST(AzureOptions, ConnectionStringsInAllForms) {
   EXPECT_THAT(refused.error().message, Not(HasSubstr("hidden")));
 }
 
+TEST(AzureOptions, TheRootContainerIsNone) {
+  const auto root = configure("azblob://$root?account=acc");
+  ASSERT_FALSE(root);
+  EXPECT_EQ(root.error().kind, ErrorKind::invalid);
+  EXPECT_THAT(root.error().message, HasSubstr("no '/' in their names"));
+}
+
 TEST(AzureOptions, TheEmulatorsAccountNeedsNothingElse) {
   const AzureOptions options = read("azblob://box?account=devstoreaccount1");
   EXPECT_EQ(options.endpoint, "http://127.0.0.1:10000/devstoreaccount1");

@@ -164,6 +164,37 @@ TEST(AzureStore, AContentWithTheMd5ThatItIsSaidToHaveIsTaken) {
   EXPECT_TRUE(store.get(key("a"), {}, {}));
 }
 
+TEST(AzureStore, ARangeThatHoldsTheWholeIsCheckedToo) {
+  FakeAzure fake;
+  AzureStore store = fake.store();
+  std::string md5 = "XUFAKrxLKna5cZ2REBfFkg==";
+  fake.before([&](const SeenRequest&) -> Answered {
+    return reply(206, "hello",
+                 "ETag: \"a\"\r\nLast-Modified: Sat, 01 Jun 2024 10:00:00 GMT\r\nContent-Range: bytes 0-4/5\r\n"
+                 "x-ms-blob-content-md5: " +
+                     md5 + "\r\n");
+  });
+  EXPECT_TRUE(store.get(key("a"), {0, 100}, {}));
+  md5 = "AAAAKrxLKna5cZ2REBfFkg==";
+  EXPECT_EQ(store.get(key("a"), {0, 100}, {}).error().kind, ErrorKind::unavailable);
+}
+
+TEST(AzureStore, AConditionalPutWhoseAnswerGotLostIsNotSentAgain) {
+  FakeAzure fake;
+  AzureStore store = fake.store();
+  ASSERT_TRUE(put(store, "keeps the connection"));
+  int lost = 0;
+  fake.before([&](const SeenRequest& request) -> Answered {
+    if (lost++ > 0) return std::nullopt;
+    fake.set("pre/b", request.body);
+    return Reply{"", Then::close};
+  });
+  const auto version = store.put(key("b"), bytes_of("mine"), Condition::if_absent(), {});
+  ASSERT_FALSE(version);
+  EXPECT_EQ(version.error().kind, ErrorKind::unavailable) << version.error().message;
+  EXPECT_EQ(lost, 1);
+}
+
 TEST(AzureStore, AnErrorNamesOperationKeyCodeAndRequestAndCarriesRetryAfter) {
   FakeAzure fake;
   AzureStore store = fake.store();

@@ -63,8 +63,8 @@ class Blocks : public testing::Test {
   std::string together() {
     std::string all;
     std::string_view rest = list_.body;
-    for (std::size_t at = rest.find("<Uncommitted>"); at != std::string_view::npos; at = rest.find("<Uncommitted>")) {
-      rest.remove_prefix(at + 13);
+    for (std::size_t at = rest.find("<Latest>"); at != std::string_view::npos; at = rest.find("<Latest>")) {
+      rest.remove_prefix(at + 8);
       all += blocks_[std::string(rest.substr(0, rest.find('<')))];
     }
     return all;
@@ -156,7 +156,34 @@ TEST_F(Blocks, BlocksThatAreGoneMakeThePutWorthAnother) {
     if (request.target.contains("blocklist")) return FakeAzure::error(400, "InvalidBlockList");
     return std::nullopt;
   };
-  EXPECT_EQ(put().error().kind, ErrorKind::unavailable);
+  const auto version = put();
+  ASSERT_FALSE(version);
+  EXPECT_EQ(version.error().kind, ErrorKind::unavailable);
+  EXPECT_EQ(version.error().retry, Retry::whole);
+  EXPECT_EQ(fake_.server().requests().size(), 4U);
+}
+
+TEST_F(Blocks, AListWhoseAnswerGotLostIsSentAgainAlone) {
+  std::atomic<int> lists = 0;
+  instead_ = [&](const SeenRequest& request) -> std::optional<Reply> {
+    if (!request.target.contains("blocklist") || lists++ > 0) return std::nullopt;
+    return FakeAzure::error(500, "OperationTimedOut");
+  };
+  const auto version = put();
+  ASSERT_TRUE(version) << version.error().message;
+  EXPECT_EQ(lists, 2);
+  EXPECT_EQ(fake_.server().requests().size(), 5U);
+}
+
+TEST_F(Blocks, AListWithAConditionIsSentOnce) {
+  std::atomic<int> lists = 0;
+  instead_ = [&](const SeenRequest& request) -> std::optional<Reply> {
+    if (!request.target.contains("blocklist")) return std::nullopt;
+    ++lists;
+    return Reply{"", support::Then::close};
+  };
+  EXPECT_EQ(put(Condition::if_absent()).error().kind, ErrorKind::unavailable);
+  EXPECT_EQ(lists, 1);
 }
 
 }  // namespace

@@ -64,9 +64,9 @@ TEST(GcsOptions, MistakesAreInvalidAndNotRepeated) {
 TEST(GcsOptions, TokensAreSentOverTlsOrWithinThisMachine) {
   for (const char* url :
        {"https://a.example/x", "HTTPS://a", "http://127.0.0.1:1/x", "http://localhost", "http://[::1]:8"})
-    EXPECT_TRUE(is_confidential(url)) << url;
+    EXPECT_TRUE(keeps_secrets(url)) << url;
   for (const char* url : {"http://a.example", "http://127.0.0.1.example", "http://localhost.example/", "ftp://x", ""})
-    EXPECT_FALSE(is_confidential(url)) << url;
+    EXPECT_FALSE(keeps_secrets(url)) << url;
 }
 
 }  // namespace

@@ -238,6 +238,19 @@ TEST(GcsTokens, PlacesAreAskedInTheirOrder) {
   EXPECT_EQ(find(environment).error().kind, ErrorKind::denied);
 }
 
+TEST(GcsTokens, AMetadataServerThatIsBusyIsNoAbsentOne) {
+  for (const int status : {429, 500, 503}) {
+    const HttpDouble server([status](const SeenRequest&) { return reply(status); });
+    EXPECT_EQ(find({{"GCE_METADATA_HOST", server.host()}}).error().kind, ErrorKind::unavailable) << status;
+  }
+  std::atomic<int> asked = 0;
+  const HttpDouble breaks([&](const SeenRequest&) {
+    if (++asked == 1) return Reply{"", support::Then::reset};
+    return reply(200, R"({"access_token": "x"})", "Metadata-Flavor: Google\r\n");
+  });
+  EXPECT_TRUE(find({{"GCE_METADATA_HOST", breaks.host()}}));
+}
+
 TEST(GcsTokens, WhereThereAreNoneTheMessageSaysWhereItLooked) {
   EXPECT_EQ(find(nowhere()).error().message,
             "no credentials for Google Cloud Storage were found (looked into: GOOGLE_APPLICATION_CREDENTIALS, "

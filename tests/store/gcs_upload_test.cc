@@ -52,6 +52,20 @@ TEST(GcsUpload, ConditionsAreGenerations) {
   EXPECT_EQ(store.compare_and_swap(), CompareAndSwap::honoured);
 }
 
+TEST(GcsUpload, AConditionalPutWhoseAnswerGotLostIsNotSentAgain) {
+  std::atomic<int> asked = 0;
+  HttpDouble server([&](const SeenRequest&) {
+    if (++asked == 1) return reply(200, resource("pre/a", "x"));
+    return asked == 2 ? Reply{"", Then::close} : error(412, "conditionNotMet", "");
+  });
+  GcsStore store(options_at(server), tokens());
+  ASSERT_TRUE(store.put(key("a"), bytes_of("x"), Condition::none(), {}));
+  const auto put = store.put(key("a"), bytes_of("x"), Condition::if_version({"7"}), {});
+  ASSERT_FALSE(put);
+  EXPECT_EQ(put.error().kind, ErrorKind::unavailable) << put.error().message;
+  EXPECT_EQ(asked, 2);
+}
+
 TEST(GcsUpload, OtherBytesThanWereSentAreRemovedAgain) {
   HttpDouble server([](const SeenRequest& request) {
     return request.method == "POST" ? reply(200, resource("pre/a", "hellO", 9)) : Reply{"HTTP/1.1 204 X\r\n\r\n"};
@@ -172,6 +186,7 @@ TEST_F(Resumable, AServerThatTakesNothingIsUnavailableInTheEndAndTheUploadIsCanc
   const auto version = put();
   ASSERT_FALSE(version);
   EXPECT_EQ(version.error().kind, ErrorKind::unavailable);
+  EXPECT_EQ(version.error().retry, Retry::none);
   EXPECT_THAT(methods(), testing::EndsWith("PUT DELETE"));
   EXPECT_LE(server_.requests().size(), 12U);
 }
@@ -182,6 +197,7 @@ TEST_F(Resumable, AForgottenUploadIsUnavailableAtOnce) {
     const auto version = put();
     ASSERT_FALSE(version);
     EXPECT_EQ(version.error().kind, ErrorKind::unavailable);
+    EXPECT_EQ(version.error().retry, Retry::whole);
   }
   EXPECT_EQ(methods(), "POST PUT POST PUT");
 }

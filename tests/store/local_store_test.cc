@@ -105,6 +105,37 @@ TEST_F(LocalStoreTest, ForeignFilesAreNoObjects) {
   EXPECT_EQ(store_->stat(key("a/link"), {}).error().kind, ErrorKind::not_found);
 }
 
+TEST_F(LocalStoreTest, NoLinkIsFollowedOnTheWayToAnObject) {
+  const fs::path elsewhere = directory_->path() / "elsewhere";
+  fs::create_directories(elsewhere / "empty");
+  std::ofstream(elsewhere / "secret") << "x";
+  ASSERT_TRUE(put("a/real", "1"));
+  fs::create_directory_symlink(elsewhere, root_ / "a/link");
+  EXPECT_EQ(store_->get(key("a/link/secret"), {}, {}).error().kind, ErrorKind::not_found);
+  EXPECT_EQ(store_->stat(key("a/link/secret"), {}).error().kind, ErrorKind::not_found);
+  for (const char* name : {"a/link/secret", "a/link/new", "a/link/new/deep"}) {
+    const auto written = put(name, "2");
+    ASSERT_FALSE(written) << name;
+    EXPECT_EQ(written.error().kind, ErrorKind::invalid) << written.error().message;
+  }
+  EXPECT_TRUE(store_->remove(key("a/link/secret"), {}));
+  EXPECT_THAT(keys_below(*store_, "a/link/"), IsEmpty());
+  EXPECT_THAT(keys_below(*store_, ""), ElementsAre("a/real"));
+  EXPECT_EQ(util::read_file(elsewhere / "secret").value(), "x");
+  EXPECT_TRUE(fs::exists(elsewhere / "empty"));
+  EXPECT_EQ(std::distance(fs::directory_iterator(elsewhere), fs::directory_iterator()), 2);
+  EXPECT_THAT(drafts(), IsEmpty());
+}
+
+TEST_F(LocalStoreTest, TheRootMayLieBehindALink) {
+  fs::create_directory_symlink(root_, directory_->path() / "link");
+  store_ = open_local(directory_->path() / "link");
+  ASSERT_TRUE(put("a/b", "1"));
+  EXPECT_EQ(text_of(store_->get(key("a/b"), {}, {})->bytes), "1");
+  EXPECT_THAT(keys_below(*store_, ""), ElementsAre("a/b"));
+  EXPECT_EQ(util::read_file(root_ / "a/b").value(), "1");
+}
+
 TEST_F(LocalStoreTest, VersionsDifferEvenWhereTimesAreCoarse) {
   // As if the file system had cut the time of the first state off to a time in the future.
   const Version first = put("a", "same").value();

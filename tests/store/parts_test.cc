@@ -44,6 +44,16 @@ TEST(Parts, APartIsTriedAgainByItself) {
   EXPECT_EQ(calls, 4);
 }
 
+TEST(Parts, OneThatIsNoUseAloneIsNotTriedAgain) {
+  std::atomic<int> calls = 0;
+  const SendPart gone = [&](std::size_t, ByteRange, const std::stop_token&) -> Result<void> {
+    ++calls;
+    return std::unexpected(Error{ErrorKind::unavailable, "the upload is gone", {}, Retry::whole});
+  };
+  EXPECT_EQ(send_parts(1, 1, 1, gone, {}).error().retry, Retry::whole);
+  EXPECT_EQ(calls, 1);
+}
+
 TEST(Parts, TheFirstFailureStopsTheOthers) {
   std::atomic<int> calls = 0;
   const SendPart refuse = [&](std::size_t index, ByteRange, const std::stop_token& stop) -> Result<void> {

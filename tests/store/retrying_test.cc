@@ -86,6 +86,45 @@ TEST(Patience, BeginsWithTheFirstFailure) {
   EXPECT_FALSE(patience.try_again(broken, {}).value());
 }
 
+// Fails in one way, and counts.
+class Failing : public MemoryStore {
+ public:
+  explicit Failing(Retry retry) : retry_(retry) {}
+  Result<ObjectInfo> stat(const Key&, std::stop_token) override {
+    ++asked;
+    return std::unexpected(Error{ErrorKind::unavailable, "broken", {}, retry_});
+  }
+  int asked = 0;
+
+ private:
+  const Retry retry_;
+};
+
+TEST_F(RetryingTest, WhatWasRepeatedInVainIsNotRepeatedOutside) {
+  const RetryClock clock{.now = [this] { return now_; },
+                         .wait = [](std::chrono::nanoseconds, const std::stop_token&) -> Result<void> { return {}; },
+                         .chance = [] { return 0.5; }};
+  for (const auto& [retry, attempts] :
+       {std::pair(Retry::step, 5), std::pair(Retry::whole, 5), std::pair(Retry::none, 1)}) {
+    auto failing = std::make_unique<Failing>(retry);
+    const Failing& counts = *failing;
+    Retrying inner(std::move(failing), {}, nullptr, clock);
+    const auto failed = inner.stat(key("a"), {});
+    EXPECT_EQ(counts.asked, attempts);
+    EXPECT_EQ(failed.error().retry, Retry::none);
+  }
+  // A step is not repeated where only the whole can help, and leaves that to whoever repeats the whole.
+  const RetryPolicy policy;
+  Patience step(policy, clock, Repeated::step);
+  const Error lost{ErrorKind::unavailable, "the upload is gone", {}, Retry::whole};
+  EXPECT_FALSE(step.try_again(lost, {}).value());
+  EXPECT_EQ(step.final(lost).retry, Retry::whole);
+  const Error broken{ErrorKind::unavailable, "broken"};
+  EXPECT_TRUE(step.try_again(broken, {}).value());
+  EXPECT_EQ(step.final(broken).retry, Retry::none);
+  EXPECT_EQ(step.final({ErrorKind::denied, "no"}).retry, Retry::step);
+}
+
 TEST_F(RetryingTest, EndsWithTheTotalBudget) {
   Retrying store = retrying({100, milliseconds(100), milliseconds(1000), milliseconds(1000)});
   faulty_->refuse(Verb::stat, ErrorKind::unavailable);

@@ -3,6 +3,7 @@
 
 #include "store/contract.h"
 #include "store/fake_s3.h"
+#include "store/retrying.h"
 
 namespace hearth::store::s3 {
 namespace {
@@ -105,6 +106,38 @@ TEST(S3Conditions, AnUndecidedRaceIsTriedAgain) {
     return std::nullopt;
   });
   EXPECT_EQ(put(store, "mine", Condition::if_absent()).error().kind, ErrorKind::unavailable);
+}
+
+// libcurl would send it again by itself, and the second one would be refused for what the first one has stored.
+TEST(S3Conditions, OneWhoseAnswerGotLostIsSentOnceAndFoundAgain) {
+  FakeS3 fake;
+  int lost = 0;
+  fake.before([&](const SeenRequest& request) -> std::optional<support::Reply> {
+    if (!is_put(request) || request.header("if-none-match").empty() || lost++ > 0) return std::nullopt;
+    fake.set("pre/a", request.body);
+    return support::Reply{"", support::Then::close};
+  });
+  S3Store store = fake.store();
+  const auto alone = put(store, "mine", Condition::if_absent());
+  ASSERT_FALSE(alone);
+  EXPECT_EQ(alone.error().kind, ErrorKind::unavailable) << alone.error().message;
+  EXPECT_EQ(lost, 1);
+  ASSERT_TRUE(store.remove(key("a"), {}));
+  lost = 0;
+  Retrying patient(std::make_unique<S3Store>(fake.options(), FakeS3::keys()), {}, nullptr);
+  const auto version = put(patient, "mine", Condition::if_absent());
+  EXPECT_TRUE(version) << version.error().message;
+  EXPECT_EQ(lost, 2);
+}
+
+TEST(S3Conditions, AnAbsentBucketIsNamed) {
+  FakeS3 fake;
+  fake.before([](const SeenRequest&) -> std::optional<support::Reply> { return FakeS3::error(404, "NoSuchBucket"); });
+  S3Store store = fake.store();
+  const auto absent = put(store, "x", Condition::if_absent());
+  ASSERT_FALSE(absent);
+  EXPECT_EQ(absent.error().message,
+            "a: a conditional put: there is no bucket bucket; create it, or let --create-store do so");
 }
 
 TEST(S3Conditions, LargeConditionalPutsTravelInOnePiece) {

@@ -104,6 +104,17 @@ TEST(S3Credentials, ARoleThatIsRefusedIsDenied) {
   EXPECT_EQ(found.error().message, "the web identity: STS answered 403 AccessDenied");
 }
 
+TEST(S3Credentials, AThrottledRoleIsUnavailable) {
+  const HttpDouble sts([](const SeenRequest&) { return reply(429); });
+  const auto directory = temporary_directory();
+  ASSERT_TRUE(util::write_file(directory->path() / "token", "hidden"));
+  Environment environment = nowhere();
+  environment["AWS_WEB_IDENTITY_TOKEN_FILE"] = directory->path() / "token";
+  environment["AWS_ROLE_ARN"] = "role";
+  environment["AWS_ENDPOINT_URL_STS"] = sts.origin();
+  EXPECT_EQ(find(environment).error().kind, ErrorKind::unavailable);
+}
+
 TEST(S3Credentials, AMissingTokenFileIsNoMissingObject) {
   Environment environment = nowhere();
   environment["AWS_WEB_IDENTITY_TOKEN_FILE"] = "/nonexistent/token";
@@ -142,6 +153,32 @@ TEST(S3Credentials, OfTheInstanceByVersionTwo) {
   ASSERT_TRUE(found) << found.error().message;
   EXPECT_EQ(found->access_key, "DOC");
   EXPECT_EQ(metadata.requests().at(0).header("x-aws-ec2-metadata-token-ttl-seconds"), "21600");
+}
+
+TEST(S3Credentials, AServiceThatIsBusyIsNoAbsentOne) {
+  for (const int status : {429, 500, 503}) {
+    HttpDouble metadata([status](const SeenRequest&) { return reply(status, "", "Retry-After: 3\r\n"); });
+    const auto found = find({{"HOME", "/nonexistent"}, {"AWS_EC2_METADATA_SERVICE_ENDPOINT", metadata.origin()}});
+    ASSERT_FALSE(found);
+    EXPECT_EQ(found.error().kind, ErrorKind::unavailable) << found.error().message;
+    EXPECT_EQ(found.error().retry_after, std::chrono::seconds(3));
+    EXPECT_EQ(metadata.requests().size(), 1U);
+  }
+  const HttpDouble none([](const SeenRequest&) { return reply(403); });
+  EXPECT_EQ(find({{"HOME", "/nonexistent"}, {"AWS_EC2_METADATA_SERVICE_ENDPOINT", none.origin()}}).error().kind,
+            ErrorKind::denied);
+}
+
+TEST(S3Credentials, AConnectionToTheServiceThatBreaksIsTriedOnceMore) {
+  std::atomic<int> asked = 0;
+  const HttpDouble metadata([&](const SeenRequest& request) {
+    if (++asked == 1) return support::Reply{"", support::Then::reset};
+    if (request.method == "PUT") return reply(200, "imds-token");
+    return request.target.ends_with("the-role") ? reply(200, kDocument) : reply(200, "the-role");
+  });
+  const auto found = find({{"HOME", "/nonexistent"}, {"AWS_EC2_METADATA_SERVICE_ENDPOINT", metadata.origin()}});
+  ASSERT_TRUE(found) << found.error().message;
+  EXPECT_EQ(found->access_key, "DOC");
 }
 
 TEST(S3Credentials, WhereThereAreNoneTheMessageSaysWhereItLooked) {

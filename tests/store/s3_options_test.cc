@@ -70,6 +70,16 @@ TEST(S3Options, TheRestOfTheParameters) {
   EXPECT_EQ(options.http.limits.total, std::chrono::seconds(3));
 }
 
+TEST(S3Options, AHomeThatCannotBeEnteredHasNoFiles) {
+  const auto options = read("s3://bucket", {{"HOME", "/dev/null"}});
+  ASSERT_TRUE(options) << options.error().message;
+  EXPECT_EQ(options->region, "us-east-1");
+  EXPECT_FALSE(read("s3://bucket", {{"HOME", "/dev/null"}, {"AWS_CONFIG_FILE", "/dev/null/config"}}));
+  const auto directory = temporary_directory();
+  std::filesystem::create_directories(directory->path() / ".aws/config");
+  EXPECT_FALSE(read("s3://bucket", {{"HOME", directory->path()}})) << "what is there has to be a file";
+}
+
 TEST(S3Options, RefusesWhatCannotBeMeant) {
   for (const char* url : {"s3://b?endpoint=ftp://h", "s3://b?endpoint=h:80", "s3://b?endpoint=http://h/path",
                           "s3://b?endpoint=http://u:p@h", "s3://b?sse=rot13", "s3://b?kms-key=k", "s3://b?transfers=0",

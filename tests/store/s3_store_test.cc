@@ -1,7 +1,10 @@
 #include "store/s3/s3_store.h"
 
+#include <fmt/chrono.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <ctime>
 
 #include "store/contract.h"
 #include "store/fake_s3.h"
@@ -201,6 +204,60 @@ TEST(S3Store, RegionClockAndTokensArePutRight) {
   const auto object = store.get(key("a"), {}, {});
   ASSERT_TRUE(object) << object.error().message;
   EXPECT_EQ(step, 4);
+}
+
+std::string now_in_http() {
+  return fmt::format("{:%a, %d %b %Y %H:%M:%S} GMT", fmt::gmtime(std::time(nullptr)));
+}
+
+// An answer to HEAD has no code.
+TEST(S3Store, ARefusedHeadFromAnotherTimeIsSentAgainByThatClock) {
+  FakeS3 fake;
+  S3Store store = fake.store();
+  fake.set("pre/a", "x");
+  fake.before([](const SeenRequest& request) -> Answered {
+    if (request.header("x-amz-date").starts_with("19941106T0849")) return std::nullopt;
+    return Reply{"HTTP/1.1 403 X\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n", Then::close};
+  });
+  EXPECT_TRUE(store.stat(key("a"), {}));
+  EXPECT_TRUE(store.stat(key("a"), {}));
+  EXPECT_EQ(fake.methods(), "HEAD HEAD HEAD");
+}
+
+TEST(S3Store, ARefusedHeadFromOurTimeIsARefusal) {
+  FakeS3 fake;
+  S3Store store = fake.store();
+  fake.before([](const SeenRequest&) -> Answered {
+    return Reply{"HTTP/1.1 403 X\r\nDate: " + now_in_http() + "\r\n\r\n", Then::close};
+  });
+  EXPECT_EQ(store.stat(key("a"), {}).error().kind, ErrorKind::denied);
+  EXPECT_EQ(fake.methods(), "HEAD");
+}
+
+TEST(S3Store, ABadHeadRenewsASessionTokenOnce) {
+  FakeS3 fake;
+  std::atomic<int> asked = 0;
+  const std::vector<CredentialProvider> renewing = {
+      {"the test", [&](const std::stop_token&) -> Result<std::optional<Credentials>> {
+         return Credentials{fmt::format("ACCESS{}", ++asked), "s", "t", std::nullopt};
+       }}};
+  S3Store store(fake.options(), renewing);
+  fake.set("pre/a", "x");
+  bool always = false;
+  fake.before([&](const SeenRequest& request) -> Answered {
+    if (!always && request.header("authorization").contains("ACCESS2/")) return std::nullopt;
+    return Reply{"HTTP/1.1 400 X\r\n\r\n", Then::close};
+  });
+  EXPECT_TRUE(store.stat(key("a"), {}));
+  EXPECT_EQ(fake.methods(), "HEAD HEAD");
+  always = true;
+  EXPECT_EQ(store.stat(key("a"), {}).error().kind, ErrorKind::invalid);
+  EXPECT_EQ(fake.methods(), "HEAD HEAD HEAD HEAD");
+  S3Store without(fake.options(), {{"the test", [](const std::stop_token&) -> Result<std::optional<Credentials>> {
+                                      return Credentials{"ACCESS", "s", "", std::nullopt};
+                                    }}});
+  EXPECT_FALSE(without.stat(key("a"), {}));
+  EXPECT_EQ(fake.methods(), "HEAD HEAD HEAD HEAD HEAD");
 }
 
 TEST(S3Store, ARedirectToAnotherEndpointIsFollowedAndKept) {

@@ -6,6 +6,8 @@
 
 #include "store/contract.h"
 #include "store/fake_s3.h"
+#include "util/hash.h"
+#include "util/mac.h"
 
 namespace hearth::store::s3 {
 namespace {
@@ -57,6 +59,27 @@ class Parted : public testing::Test {
     }
     ++aborted_;
     return Reply{"HTTP/1.1 204 X\r\n\r\n", support::Then::keep};
+  }
+
+  // As servers make it.
+  std::string etag() {
+    const std::lock_guard lock(mutex_);
+    util::Md5 all;
+    for (const auto& [number, part] : parts_) {
+      util::Md5 md5;
+      md5.update(bytes_of(part));
+      all.update(md5.finish());
+    }
+    return fmt::format("{}-{}", util::to_hex(all.finish()), parts_.size());
+  }
+
+  // The answer to a question for the object.
+  static Reply object(const std::string& tag) {
+    return {fmt::format("HTTP/1.1 200 X\r\nETag: \"{}\"\r\nContent-Length: 5\r\n\r\n", tag), support::Then::keep};
+  }
+
+  static bool completes(const SeenRequest& request) {
+    return request.method == "POST" && request.target.contains("uploadId");
   }
 
   Result<Version> put(std::stop_token stop = {}) {
@@ -126,7 +149,7 @@ TEST_F(Parted, WhatIsStoppedIsAborted) {
 
 TEST_F(Parted, ACompletionWithAnErrorInItIsNone) {
   instead_ = [](const SeenRequest& request) -> std::optional<Reply> {
-    if (request.method != "POST" || !request.target.contains("uploadId")) return std::nullopt;
+    if (!completes(request)) return std::nullopt;
     return reply(200, "<Error><Code>AccessDenied</Code></Error>");
   };
   std::stop_source source;
@@ -137,6 +160,52 @@ TEST_F(Parted, ACompletionWithAnErrorInItIsNone) {
   const auto version = put(source.get_token());
   ASSERT_FALSE(version);
   EXPECT_EQ(aborted_, 1);
+}
+
+// MinIO knows nothing of an upload that is complete.
+TEST_F(Parted, ACompletionWhoseAnswerGotLostIsRecognised) {
+  const Reply losses[] = {{"", support::Then::close}, {"", support::Then::reset}, FakeS3::error(500, "InternalError")};
+  for (const Reply& lost : losses) {
+    int completions = 0;
+    int begun = 0;
+    instead_ = [&](const SeenRequest& request) -> std::optional<Reply> {
+      if (request.method == "HEAD") return object(etag());
+      if (request.target.ends_with("?uploads=")) ++begun;
+      if (!completes(request)) return std::nullopt;
+      return completions++ == 0 ? lost : FakeS3::error(404, "NoSuchUpload");
+    };
+    const auto version = put();
+    ASSERT_TRUE(version) << version.error().message;
+    EXPECT_EQ(version->text, etag());
+    EXPECT_EQ(completions, 2);
+    EXPECT_EQ(begun, 1);
+    EXPECT_EQ(aborted_, 0);
+  }
+}
+
+TEST_F(Parted, AnotherObjectIsNotTakenForIt) {
+  int completions = 0;
+  instead_ = [&](const SeenRequest& request) -> std::optional<Reply> {
+    if (request.method == "HEAD") return object("00000000000000000000000000000000-3");
+    if (!completes(request)) return std::nullopt;
+    return completions++ == 0 ? Reply{"", support::Then::close} : FakeS3::error(404, "NoSuchUpload");
+  };
+  const auto version = put();
+  ASSERT_FALSE(version);
+  EXPECT_EQ(version.error().kind, ErrorKind::unavailable);
+  EXPECT_EQ(version.error().retry, Retry::whole);
+}
+
+TEST_F(Parted, AnUploadThatIsGoneIsWorthAnotherFromItsBeginning) {
+  instead_ = [](const SeenRequest& request) -> std::optional<Reply> {
+    if (completes(request)) return FakeS3::error(404, "NoSuchUpload");
+    return std::nullopt;
+  };
+  const auto version = put();
+  ASSERT_FALSE(version);
+  EXPECT_EQ(version.error().kind, ErrorKind::unavailable);
+  EXPECT_EQ(version.error().retry, Retry::whole);
+  EXPECT_EQ(fake_.methods(), "POST PUT PUT PUT POST DELETE");
 }
 
 }  // namespace

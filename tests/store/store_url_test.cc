@@ -30,15 +30,39 @@ TEST(StoreUrl, HasBucketPrefixAndParameters) {
 }
 
 TEST(StoreUrl, RefusesWhatCannotBeMeantAndRepeatsNoSecret) {
-  for (const char* text :
-       {"s3:bucket", "s3://", "s3:///prefix", "s3://key:secret@bucket/x", "s3://bucket/a//b", "s3://bucket/../x",
-        "s3://bucket/x#secret", "s3://bucket/%zz", "s3://bucket?secret", "s3://bucket?a=secret&a=secret",
-        "s3://bucket?=secret", "s3://bucket?a=secret%0d%0aX:y", "s3://bucket?a=%z", "s3://a%2Fb"}) {
+  for (const char* text : {"s3:bucket",
+                           "s3://",
+                           "s3:///prefix",
+                           "s3://key:secret@bucket/x",
+                           "s3://key:s/secret@bucket/p",
+                           "s3://key:s?secret@bucket/p",
+                           "s3://secret@bucket?a=%zz",
+                           "s3://bucket:secret",
+                           "s3://bucket/%zzsecret",
+                           "s3://bucket?a=100%zzsecret",
+                           "s3://bucket?%zzsecret=1",
+                           "s3://bucket/a//b",
+                           "s3://bucket/../x",
+                           "s3://bucket/x#secret",
+                           "s3://bucket/%zz",
+                           "s3://bucket?secret",
+                           "s3://bucket?a=secret&a=secret",
+                           "s3://bucket?=secret",
+                           "s3://bucket?a=secret%0d%0aX:y",
+                           "s3://bucket?a=%z",
+                           "s3://a%2Fb"}) {
     const auto url = parse_store_url(text);
     ASSERT_FALSE(url) << text;
     EXPECT_EQ(url.error().kind, ErrorKind::invalid) << text;
     EXPECT_THAT(url.error().message, Not(HasSubstr("secret"))) << text;
   }
+}
+
+TEST(StoreUrl, ABucketsNameMayHaveAColonThatIsEncoded) {
+  const auto url = parse_store_url("s3://tenant%3Abucket/a:b@c");
+  ASSERT_TRUE(url) << url.error().message;
+  EXPECT_EQ(url->bucket, "tenant:bucket");
+  EXPECT_EQ(url->prefix, "a:b@c/");
 }
 
 TEST(StoreUrl, NamesUnknownParametersAndWhatMayBeMeant) {

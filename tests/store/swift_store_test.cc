@@ -39,6 +39,22 @@ TEST(SwiftStore, APutCarriesWhatTheServerChecksAndIsChecked) {
   }
 }
 
+TEST(SwiftStore, AConditionalPutWhoseAnswerGotLostIsNotSentAgain) {
+  FakeSwift fake;
+  SwiftStore store = fake.store();
+  ASSERT_TRUE(store.put(key("b"), bytes_of("keeps the connection"), Condition::none(), {}));
+  int lost = 0;
+  fake.before([&](const SeenRequest& request) -> Answered {
+    if (lost++ > 0) return std::nullopt;
+    fake.set("pre/a", request.body);
+    return Reply{"", Then::close};
+  });
+  const auto put = store.put(key("a"), bytes_of("mine"), Condition::if_absent(), {});
+  ASSERT_FALSE(put);
+  EXPECT_EQ(put.error().kind, ErrorKind::unavailable) << put.error().message;
+  EXPECT_EQ(lost, 1);
+}
+
 TEST(SwiftStore, CodesTellWhatTheCallerCanDo) {
   EXPECT_EQ(kind_of(404, "<html>"), ErrorKind::not_found);
   EXPECT_EQ(kind_of(404, "NoSuchKey"), ErrorKind::not_found);

@@ -201,6 +201,24 @@ TEST_F(SwiftSegments, TheyStayWhereTheManifestMayBeStored) {
   EXPECT_EQ(segments().size(), 3U);
 }
 
+// Nothing has travelled then.
+TEST_F(SwiftSegments, WhatWasRefusedForItsCredentialsIsRemoved) {
+  int logins = 0;
+  fake_.login([&](const SeenRequest&) {
+    if (++logins == 2) return reply(401);
+    return reply(
+        200, "",
+        fmt::format("X-Auth-Token: {}\r\nX-Storage-Url: {}/v1/AUTH_ann\r\n", fake_.token(), fake_.server().origin()));
+  });
+  instead_ = [](const SeenRequest& request) -> std::optional<Reply> {
+    if (request.target.ends_with("?multipart-manifest=put")) return reply(401);
+    return std::nullopt;
+  };
+  EXPECT_EQ(put().error().kind, ErrorKind::denied);
+  EXPECT_EQ(logins, 3);
+  EXPECT_EQ(std::ranges::count(deleted_, '\n'), 3);
+}
+
 TEST_F(SwiftSegments, AServerThatStoredSomethingElseIsFoundOut) {
   instead_ = [](const SeenRequest& request) -> std::optional<Reply> {
     if (request.target.ends_with("/00000001")) return reply(201, "", "ETag: 00000000000000000000000000000000\r\n");

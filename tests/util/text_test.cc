@@ -22,6 +22,18 @@ TEST(PercentTest, encodes_and_comes_back) {
   for (const std::string text : {"%", "%2", "a%zz", "%+1", "%-1", "% 1", "%0x"}) {
     EXPECT_FALSE(percent_decode(text)) << text;
   }
+  EXPECT_EQ(percent_decode("secret%zz").error().message, "a '%' without two hexadecimal digits");
+}
+
+TEST(PercentTest, the_slashes_of_a_path_stay) {
+  EXPECT_EQ(percent_encode_path("a b/%//c"), "a%20b/%25//c");
+  EXPECT_EQ(percent_encode_path("/a/"), "/a/");
+  EXPECT_EQ(percent_encode_path("a/../."), "a/%2E%2E/%2E");
+  EXPECT_EQ(percent_encode_path(""), "");
+}
+
+TEST(LowerTest, changes_letters_of_ascii_alone) {
+  EXPECT_EQ(lower("AbZ-09\xc3\x84"), "abz-09\xc3\x84");
 }
 
 TEST(HumanTest, sizes_have_at_most_three_digits) {

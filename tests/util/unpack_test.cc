@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "util/file.h"
+#include "util/rooted_tree.h"
 
 namespace hearth::util {
 namespace {
@@ -256,6 +257,38 @@ TEST_F(UnpackTest, counts_what_it_writes) {
   EXPECT_THAT(refusal("add('a', b'x' * 600)\nadd('b', b'x' * 401)", options).message, HasSubstr("more than 1 kB"));
   make_tar("add('a', b'x' * 600)\nadd('b', b'x' * 400)\nadd('c', b'')");
   EXPECT_TRUE(unpack_it(options));
+}
+
+TEST_F(UnpackTest, counts_the_directories_on_the_way) {
+  UnpackOptions options;
+  options.limits.entries = 11;
+  make_tar("add('a/b/c/d/e/f/g/h/i/j/file', b'')");
+  ASSERT_TRUE(unpack_it(options));
+  EXPECT_EQ(status("a/b").st_mode & 07777, 0755U);
+  options.limits.entries = 10;
+  EXPECT_THAT(failure(options).message, HasSubstr("more than 10 entries"));
+  // Small as an archive, and two million directories.
+  EXPECT_THAT(refusal("for i in range(1000): add(str(i) + '/a' * 1000, b'')", options).message,
+              HasSubstr("more than 10 entries"));
+}
+
+TEST_F(UnpackTest, the_paths_of_directories_are_bounded) {
+  UnpackOptions options;
+  options.limits.directory_paths = 10;
+  make_tar("add('12345', type=DIR)\nadd('67890', type=DIR)\nadd('and-a-file', b'')");
+  EXPECT_TRUE(unpack_it(options));
+  EXPECT_THAT(refusal("add('12345', type=DIR)\nadd('678901', type=DIR)", options).message, HasSubstr("more than 10 B"));
+}
+
+TEST_F(UnpackTest, the_token_ends_the_setting_of_modes) {
+  ASSERT_TRUE(make_directories(out()));
+  RootedTree tree = RootedTree::open(out(), std::nullopt).value();
+  ASSERT_TRUE(tree.make_directory("d", 0500, std::nullopt));
+  std::stop_source source;
+  source.request_stop();
+  const Result<void> finished = tree.finish(source.get_token());
+  ASSERT_FALSE(finished);
+  EXPECT_EQ(finished.error().kind, ErrorKind::cancelled);
 }
 
 TEST_F(UnpackTest, refuses_bombs) {

@@ -24,9 +24,12 @@ Query listing(const std::string& below, const std::string& marker, std::uint32_t
   return query;
 }
 
-// Of a whole blob; the server knows the MD5 of what was put in one request.
+// Of a whole blob, also if a range was asked for that holds all of it; the server knows the MD5 of what was put in one
+// request.
 Result<void> check_md5(const http::Answer& answer) {
-  const std::string_view announced = http::value_of(answer.headers, "Content-MD5");
+  const auto range = http::content_range(answer.headers);
+  if (range && range->size != answer.body.size()) return {};
+  const std::string_view announced = http::value_of(answer.headers, range ? "x-ms-blob-content-md5" : "Content-MD5");
   if (announced.empty()) return {};
   util::Md5 md5;
   md5.update(answer.body);
@@ -98,7 +101,7 @@ Result<Object> AzureStore::get(const Key& key, ByteRange range, std::stop_token 
         http::Answer answer = TRY(within("GET", requests_.send(call, stop)));
         if (answer.status == kRangeNotSatisfiable) return answer;
         if (!answer.ok()) return std::unexpected(error_of(answer, "GET", options_.container));
-        if (!wanted) TRY(check_md5(answer));
+        TRY(check_md5(answer));
         return answer;
       },
       .info = [&](const http::Answer& answer) { return info_of(key, answer); },

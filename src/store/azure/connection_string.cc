@@ -8,14 +8,6 @@
 namespace hearth::store::azure {
 namespace {
 
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
-  }
-  return result;
-}
-
 std::string without(std::string text, char end) {
   while (text.ends_with(end)) text.pop_back();
   return text;
@@ -35,9 +27,9 @@ Result<ConnectionString> parse_connection_string(std::string_view text) {
     if (equals == std::string_view::npos) {
       return fail(ErrorKind::invalid, "the connection string is written Name=Value, joined by ';'");
     }
-    settings[lower(util::trim(part.substr(0, equals)))] = util::trim(part.substr(equals + 1));
+    settings[util::lower(util::trim(part.substr(0, equals)))] = util::trim(part.substr(equals + 1));
   }
-  if (lower(variable(settings, "usedevelopmentstorage")) == "true") {
+  if (util::lower(variable(settings, "usedevelopmentstorage")) == "true") {
     return ConnectionString{.account = std::string(kDevelopmentAccount),
                             .key = std::string(kDevelopmentKey),
                             .sas = {},

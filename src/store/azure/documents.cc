@@ -68,7 +68,7 @@ Result<ListPage> parse_list(std::string_view text) {
 std::string block_list_document(std::span<const std::string> ids) {
   pugi::xml_document document;
   pugi::xml_node root = document.append_child("BlockList");
-  for (const std::string& id : ids) root.append_child("Uncommitted").text() = id.c_str();
+  for (const std::string& id : ids) root.append_child("Latest").text() = id.c_str();
   std::ostringstream out;
   document.save(out, "", pugi::format_raw);
   return out.str();

@@ -31,7 +31,7 @@ struct ListPage {
 // Of List Blobs. Directories of an account with a hierarchical namespace are left out.
 Result<ListPage> parse_list(std::string_view text);
 
-// Of Put Block List.
+// Of Put Block List: of each name the block that was uploaded last, be it part of the blob by now.
 std::string block_list_document(std::span<const std::string> ids);
 
 }  // namespace hearth::store::azure

@@ -45,6 +45,11 @@ constexpr std::array kMeanings{
     Meaning{"FeatureVersionMismatch", ErrorKind::invalid},
 };
 
+// What was there of an upload is gone: the same step fails again, the whole put need not.
+bool is_lost(std::string_view code) {
+  return code == "InvalidBlockList" || code == "InvalidBlobOrBlock";
+}
+
 }  // namespace
 
 std::string code_of(const http::Answer& answer) {
@@ -73,7 +78,7 @@ Error error_of(const http::Answer& answer, std::string_view operation, std::stri
   return {kind_of(answer.status, code),
           fmt::format("{}: the server answered {}{}{}{}", operation, answer.status, code.empty() ? "" : " ",
                       util::shown(code), request),
-          http::retry_after(answer.headers)};
+          http::retry_after(answer.headers), is_lost(code) ? Retry::whole : Retry::step};
 }
 
 }  // namespace hearth::store::azure

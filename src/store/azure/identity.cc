@@ -20,7 +20,7 @@ constexpr int kGone = 410;
 
 // Azure writes numbers as numbers or as text.
 std::optional<std::int64_t> number(const nlohmann::json& json, const char* name) {
-  const auto member = json.find(name);
+  const auto member = json.is_object() ? json.find(name) : json.end();
   if (member == json.end()) return std::nullopt;
   if (member->is_number_integer()) return member->get<std::int64_t>();
   if (!member->is_string()) return std::nullopt;
@@ -32,7 +32,7 @@ std::optional<std::int64_t> number(const nlohmann::json& json, const char* name)
 }
 
 std::string text(const nlohmann::json& json, const char* name) {
-  const auto member = json.find(name);
+  const auto member = json.is_object() ? json.find(name) : json.end();
   return member != json.end() && member->is_string() ? member->get<std::string>() : "";
 }
 
@@ -57,8 +57,8 @@ ErrorKind kind_of_refusal(int status) {
 }
 
 Result<Credentials> parse_token(const http::Answer& answer) {
-  const auto parsed = nlohmann::json::parse(answer.text(), nullptr, false);
-  const nlohmann::json json = parsed.is_object() ? parsed : nlohmann::json::object();
+  // Read in place and never copied: copying is recursive, and the depth is a stranger's.
+  const auto json = nlohmann::json::parse(answer.text(), nullptr, false);
   if (!answer.ok()) {
     const std::string error = text(json, "error");
     return std::unexpected(
@@ -127,12 +127,11 @@ Result<Credentials> from_endpoint(const std::string& endpoint, const std::string
 // Where nobody answers, or another cloud's service does, this is no machine of Azure.
 Found from_instance(const std::string& base, const std::string& client, const std::stop_token& stop) {
   const std::string query = fmt::format("api-version=2018-02-01&resource={}", util::percent_encode(kResource));
-  http::Client quick = quick_client(http::Proxies::none, std::chrono::milliseconds(1'000));
+  http::Client service = metadata_client();
   const http::Request request{.method = "GET",
                               .url = base + "/metadata/identity/oauth2/token?" + with_client(query, client),
                               .headers = {{"Metadata", "true"}}};
-  const Result<http::Answer> answer = quick.send(request, stop);
-  if (!answer && answer.error().kind == ErrorKind::cancelled) return std::unexpected(answer.error());
+  const std::optional<http::Answer> answer = TRY(ask_metadata_service(service, request, stop));
   if (!answer || answer->status == 404) return std::nullopt;
   return TRY(parse_token(*answer));
 }

@@ -13,10 +13,14 @@ bool is_account(std::string_view text) {
   return !text.empty() && text.size() <= 63 && std::ranges::all_of(text, allowed);
 }
 
-// 3 to 63 lower-case letters, digits and single '-'; and the root container.
-bool is_container(std::string_view text) {
+// 3 to 63 lower-case letters, digits and single '-'.
+Result<void> check_container(std::string_view text) {
+  if (text == "$root") {
+    return fail(ErrorKind::invalid, "the root container cannot be a store: its blobs have no '/' in their names");
+  }
   const bool bounded = text.size() >= 3 && text.size() <= 63 && !text.starts_with('-') && !text.ends_with('-');
-  return text == "$root" || (bounded && is_account(text) && !text.contains("--"));
+  if (bounded && is_account(text) && !text.contains("--")) return {};
+  return fail(ErrorKind::invalid, "a container's name has 3 to 63 lower-case letters, digits and single '-'");
 }
 
 Result<std::string> checked_endpoint(std::string endpoint) {
@@ -70,26 +74,12 @@ void complete(AzureOptions& options, ConnectionString& connection, const Environ
 
 }  // namespace
 
-bool keeps_secrets(std::string_view url) {
-  if (http::has_scheme(url, "https")) return true;
-  constexpr std::array<std::string_view, 3> kHere = {"127.0.0.1", "localhost", "[::1]"};
-  const std::size_t scheme = url.find(kSchemeEnd);
-  if (!http::has_scheme(url, "http") || scheme == std::string_view::npos) return false;
-  const std::string_view rest = url.substr(scheme + kSchemeEnd.size());
-  return std::ranges::any_of(kHere, [rest](std::string_view host) {
-    const std::string_view behind = rest.substr(std::min(host.size(), rest.size()));
-    return rest.starts_with(host) && (behind.empty() || behind.starts_with(':') || behind.starts_with('/'));
-  });
-}
-
 Result<Configuration> read_options(StoreUrl url, const Environment& environment) {
   AzureOptions options;
   options.container = url.bucket;
   options.prefix = url.prefix;
   options.shown = url.shown();
-  if (!is_container(options.container)) {
-    return fail(ErrorKind::invalid, "a container's name has 3 to 63 lower-case letters, digits and single '-'");
-  }
+  TRY(check_container(options.container));
   Parameters& parameters = url.parameters;
   ConnectionString connection =
       TRY(within("AZURE_STORAGE_CONNECTION_STRING",

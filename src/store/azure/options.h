@@ -38,7 +38,4 @@ struct Configuration {
 // and Parameters.
 Result<Configuration> read_options(StoreUrl url, const Environment& environment);
 
-// Whether a secret may travel there: https, or a server of this machine.
-bool keeps_secrets(std::string_view url);
-
 }  // namespace hearth::store::azure

@@ -18,12 +18,6 @@ std::chrono::sys_seconds our_time() {
   return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
 }
 
-std::string encoded_path(std::string_view name) {
-  std::string path;
-  for (const std::string_view segment : util::split(name, '/')) path += "/" + util::percent_encode(segment);
-  return path;
-}
-
 std::string encoded_query(const Query& query) {
   std::string text;
   for (const auto& [name, value] : query) {
@@ -57,8 +51,8 @@ Result<http::Request> Requests::authorized(const Call& call, const Credentials& 
                                            std::chrono::sys_seconds time) const {
   const std::size_t host = options_.endpoint.find("://") + 3;
   const std::size_t base = std::min(options_.endpoint.find('/', host), options_.endpoint.size());
-  const std::string path = options_.endpoint.substr(base) + encoded_path(options_.container) +
-                           (call.blob.empty() ? "" : encoded_path(call.blob));
+  const std::string path = options_.endpoint.substr(base) + "/" + util::percent_encode(options_.container) +
+                           (call.blob.empty() ? "" : "/" + util::percent_encode_path(call.blob));
   http::Headers headers = call.headers;
   headers.push_back({"x-ms-date", http_date(time)});
   headers.push_back({"x-ms-version", std::string(kApiVersion)});
@@ -84,6 +78,7 @@ Result<http::Request> Requests::authorized(const Call& call, const Credentials& 
                        .headers = std::move(headers),
                        .content = call.content,
                        .answer_limit = call.answer_limit,
+                       .dead_connection = call.dead_connection,
                        .answering = call.answering};
 }
 

@@ -10,13 +10,6 @@
 namespace hearth::store::azure {
 namespace {
 
-std::string lower(std::string text) {
-  for (char& c : text) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
-  }
-  return text;
-}
-
 // In the order in which their values are signed. Content-Length is another matter, and x-ms-date replaces Date.
 constexpr std::array<std::string_view, 2> kBeforeLength = {"Content-Encoding", "Content-Language"};
 constexpr std::array<std::string_view, 8> kAfterLength = {"Content-MD5",         "Content-Type", "Date",
@@ -26,7 +19,7 @@ constexpr std::array<std::string_view, 8> kAfterLength = {"Content-MD5",        
 std::string canonical_headers(const http::Headers& headers) {
   std::map<std::string, std::string> sorted;
   for (const http::Header& header : headers) {
-    const std::string name = lower(header.name);
+    const std::string name = util::lower(header.name);
     if (name.starts_with("x-ms-")) sorted[name] = util::trim(header.value);
   }
   std::string text;
@@ -36,7 +29,7 @@ std::string canonical_headers(const http::Headers& headers) {
 
 std::string canonical_resource(const Signable& request, std::string_view account) {
   std::map<std::string, std::vector<std::string>> sorted;
-  for (const auto& [name, value] : request.query) sorted[lower(name)].push_back(value);
+  for (const auto& [name, value] : request.query) sorted[util::lower(name)].push_back(value);
   std::string text = fmt::format("/{}{}", account, request.path);
   for (auto& [name, values] : sorted) {
     std::ranges::sort(values);

@@ -8,6 +8,7 @@
 #include "store/body.h"
 #include "store/damage.h"
 #include "store/parts.h"
+#include "store/patience.h"
 #include "store/ranged.h"
 #include "util/mac.h"
 #include "util/text.h"
@@ -17,15 +18,11 @@ namespace {
 
 constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
 constexpr int kNotFound = 404;
+constexpr const char* kPuttingTogether = "putting the blocks together";
 
 Result<std::string> md5_of(const Body& body, ByteRange part, const std::stop_token& stop) {
-  util::Md5 md5;
-  const auto hash = [&md5](std::span<const std::byte> piece) -> Result<void> {
-    md5.update(piece);
-    return {};
-  };
-  TRY(for_each_piece(body, part, hash, stop));
-  return util::to_base64(md5.finish());
+  const util::Md5::Value md5 = TRY(md5_of_part(body, part, stop));
+  return util::to_base64(md5);
 }
 
 // What creates a blob, be it of content or of blocks.
@@ -51,8 +48,12 @@ Result<Version> created(const http::Answer& answer, const AzureOptions& options,
 
 Call whole_call(const AzureOptions& options, const std::string& blob, const http::Content& content,
                 const std::string& md5, const Condition& condition) {
-  Call call{
-      .method = "PUT", .blob = blob, .query = {}, .headers = creation_headers(options, condition), .content = content};
+  Call call{.method = "PUT",
+            .blob = blob,
+            .query = {},
+            .headers = creation_headers(options, condition),
+            .content = content,
+            .dead_connection = dead_connection(condition)};
   call.headers.push_back({"x-ms-blob-type", "BlockBlob"});
   call.headers.push_back({"Content-MD5", md5});
   return call;
@@ -101,12 +102,20 @@ Result<Version> upload_in_blocks(Requests& requests, const AzureOptions& options
             .query = {{"comp", "blocklist"}},
             .headers = creation_headers(options, condition),
             .content = content_of(list, {0, document.size()}),
-            .answering = http::Answering::late};
+            .answering = http::Answering::late,
+            .dead_connection = dead_connection(condition)};
   const std::string md5 = TRY(md5_of(list, {0, document.size()}, stop));
   call.headers.push_back({"Content-Type", "application/xml"});
   call.headers.push_back({"Content-MD5", md5});
-  const http::Answer answer = TRY(within("putting the blocks together", requests.send(call, stop)));
-  return created(answer, options, condition, "putting the blocks together");
+  const auto put_together = [&]() -> Result<Version> {
+    const http::Answer answer = TRY(within(kPuttingTogether, requests.send(call, stop)));
+    return created(answer, options, condition, kPuttingTogether);
+  };
+  // A condition that the first of two had made false would be a conflict: whoever looks into that tries again.
+  if (condition.kind != Condition::Kind::none) return put_together();
+  const RetryPolicy policy;
+  const RetryClock clock = RetryClock::real();
+  return repeat(Patience(policy, clock, Repeated::step), stop, put_together);
 }
 
 }  // namespace

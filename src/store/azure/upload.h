@@ -19,7 +19,8 @@ std::uint64_t block_size(std::uint64_t size);
 
 // Stores the whole body under the condition. What it carries has its MD5 with it, by which the server refuses what is
 // damaged on its way. Blocks of which no blob was made are forgotten by the server after a week, and by the next put to
-// the same name. A condition that does not hold is a conflict; with blocks it is judged when they are put together.
+// the same name. A block that fails is tried again by itself, and so is their putting together, unless there is a
+// condition. A condition that does not hold is a conflict; with blocks it is judged when they are put together.
 Result<Version> upload(Requests& requests, const AzureOptions& options, const std::string& blob, const Body& body,
                        const Condition& condition, const std::stop_token& stop);
 

@@ -35,7 +35,7 @@ Result<std::string> required(const json& object, const char* name) {
 
 Result<http::Answer> post(const std::string& url, const std::string& type, const std::string& content,
                           const std::string& bearer, const std::stop_token& stop) {
-  if (!is_confidential(url)) return fail(ErrorKind::denied, "a server of tokens is https, or on this machine");
+  if (!keeps_secrets(url)) return fail(ErrorKind::denied, "a server of tokens is https, or on this machine");
   http::Client client({.limits = {.connect = std::chrono::milliseconds(5'000),
                                   .no_progress = std::chrono::milliseconds(5'000),
                                   .total = std::chrono::milliseconds(20'000)},

@@ -22,18 +22,6 @@ Result<std::string> checked_base(std::string base, const std::string& named_by) 
 
 }  // namespace
 
-bool is_confidential(std::string_view url) {
-  constexpr std::string_view kPlain = "http://";
-  constexpr std::array<std::string_view, 3> kHere = {"127.0.0.1", "localhost", "[::1]"};
-  if (http::has_scheme(url, "https")) return true;
-  if (!url.starts_with(kPlain)) return false;
-  const std::string_view rest = url.substr(kPlain.size());
-  return std::ranges::any_of(kHere, [rest](std::string_view host) {
-    return rest.starts_with(host) &&
-           (rest.size() == host.size() || rest[host.size()] == ':' || rest[host.size()] == '/');
-  });
-}
-
 Result<GcsOptions> read_options(StoreUrl url, const Environment& environment) {
   GcsOptions options;
   options.bucket = url.bucket;
@@ -46,7 +34,7 @@ Result<GcsOptions> read_options(StoreUrl url, const Environment& environment) {
   options.is_google = endpoint.empty() && emulator.empty();
   if (!endpoint.empty()) {
     options.base = TRY(checked_base(endpoint, "the store's parameter endpoint"));
-    if (!is_confidential(options.base)) {
+    if (!keeps_secrets(options.base)) {
       return fail(ErrorKind::invalid, "the store's parameter endpoint is https, or http on this machine");
     }
   } else if (!emulator.empty()) {

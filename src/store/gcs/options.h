@@ -33,7 +33,4 @@ struct GcsOptions {
 // StoreUrl and Parameters.
 Result<GcsOptions> read_options(StoreUrl url, const Environment& environment);
 
-// Whether tokens may be sent there: https, or http to 127.0.0.1, [::1] or localhost.
-bool is_confidential(std::string_view url);
-
 }  // namespace hearth::store::gcs

@@ -46,6 +46,7 @@ Result<http::Answer> Requests::send(const Call& call, const std::stop_token& sto
                         .headers = call.headers,
                         .content = call.content,
                         .answer_limit = call.answer_limit,
+                        .dead_connection = call.dead_connection,
                         .answering = call.answering};
   if (options_.login == Login::none) return client_.send(request, stop);
   for (bool renewed = false;; renewed = true) {

@@ -28,6 +28,7 @@ struct Call {
   std::uint64_t answer_limit = std::uint64_t{16} << 20;
   About about = About::object;
   http::Answering answering = http::Answering::at_once;
+  http::DeadConnection dead_connection = http::DeadConnection::send_again;
 };
 
 // Thread-safe.

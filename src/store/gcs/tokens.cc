@@ -38,19 +38,12 @@ Found from_gcloud(const Environment& environment, const std::stop_token& stop) {
 Found from_metadata(const Environment& environment, const std::stop_token& stop) {
   if (variable(environment, "NO_GCE_CHECK") == "true") return std::nullopt;
   const std::string host = first_of({variable(environment, "GCE_METADATA_HOST"), "169.254.169.254"});
-  http::Client client({.limits = {.connect = std::chrono::milliseconds(1'000),
-                                  .no_progress = std::chrono::milliseconds(5'000),
-                                  .total = std::chrono::milliseconds(10'000)},
-                       .proxies = http::Proxies::none,
-                       .verification = http::Verification::full,
-                       .ca_file = {},
-                       .on_moved = {}});
-  const auto answer =
-      client.send({.method = "GET",
-                   .url = fmt::format("http://{}/computeMetadata/v1/instance/service-accounts/default/token", host),
-                   .headers = {{"Metadata-Flavor", "Google"}}},
-                  stop);
-  if (!answer && answer.error().kind == ErrorKind::cancelled) return std::unexpected(answer.error());
+  http::Client client = metadata_client();
+  const http::Request request{
+      .method = "GET",
+      .url = fmt::format("http://{}/computeMetadata/v1/instance/service-accounts/default/token", host),
+      .headers = {{"Metadata-Flavor", "Google"}}};
+  const std::optional<http::Answer> answer = TRY(ask_metadata_service(client, request, stop));
   if (!answer || http::value_of(answer->headers, "Metadata-Flavor") != "Google") return std::nullopt;
   if (answer->status == 404) return std::nullopt;  // a machine without a service account
   if (!answer->ok()) return fail(http::kind_of_status(answer->status), "the server answered {}", answer->status);

@@ -46,6 +46,7 @@ Call upload_call(const Requests& requests, const NewObject& object, const char* 
             .path = "/upload" + requests.objects_path(),
             .query = {{"uploadType", type}, {"name", object.name}, {"fields", std::string(kResourceFields)}}};
   call.about = About::bucket;
+  call.dead_connection = dead_connection(object.condition);
   if (object.condition.kind == Condition::Kind::if_absent) call.query.emplace_back("ifGenerationMatch", "0");
   if (object.condition.kind == Condition::Kind::if_version) {
     call.query.emplace_back("ifGenerationMatch", object.condition.version.text);
@@ -125,9 +126,9 @@ class Session {
       } else if (!step || !asks) {
         const Error error =
             step ? Error{ErrorKind::unavailable, "the server takes no more of an upload"} : step.error();
-        if (!patience) patience.emplace(policy, clock);
+        if (!patience) patience.emplace(policy, clock, Repeated::step);
         const bool again = TRY(patience->try_again(error, stop));
-        if (!again) return std::unexpected(error);
+        if (!again) return std::unexpected(patience->final(error));
       }
       asks = !step;
       if (step) offset_ = step->received;
@@ -160,7 +161,7 @@ class Session {
     if (answer.status == kIncomplete) return Step{.resource = {}, .received = received(answer)};
     Error error = error_of(answer, "uploading", requests_.bucket());
     lost_ = answer.status == 404 || answer.status == 410;
-    if (lost_) error.kind = ErrorKind::unavailable;
+    if (lost_) error = {ErrorKind::unavailable, std::move(error.message), error.retry_after, Retry::whole};
     return std::unexpected(std::move(error));
   }
 

@@ -2,6 +2,7 @@
 
 #include "store/answers.h"
 #include "store/own_write.h"
+#include "store/ranged.h"
 #include "store/s3/documents.h"
 #include "store/s3/errors.h"
 #include "store/s3/upload.h"
@@ -13,8 +14,8 @@ constexpr int kPreconditionFailed = 412;
 constexpr int kNotFound = 404;
 constexpr int kNotImplemented = 501;
 
-Error error_of_put(const http::Answer& answer) {
-  return error_of(answer, parse_error(answer.text()), "a conditional put", "");
+Error error_of_put(const http::Answer& answer, const std::string& bucket) {
+  return error_of(answer, parse_error(answer.text()), "a conditional put", bucket);
 }
 
 bool is_refusal(const http::Answer& answer, const ErrorDocument& document) {
@@ -38,6 +39,7 @@ Result<Version> look(const Error& unclear, const Condition& condition, ObjectSto
 
 Result<http::Answer> ConditionalPuts::send(Call call, const Condition& condition, bool quoted,
                                            const std::stop_token& stop) {
+  call.dead_connection = dead_connection(condition);
   if (condition.kind == Condition::Kind::if_absent) call.headers.push_back({"If-None-Match", "*"});
   if (condition.kind == Condition::Kind::if_version) {
     const std::string& etag = condition.version.text;
@@ -68,7 +70,7 @@ Result<std::optional<Version>> ConditionalPuts::ask(const Call& call, const std:
   }
   // Races make some servers answer so; the question stays open until the next put.
   if (answer.status == kNotImplemented || answer.status == 409 || answer.status == 500) return std::nullopt;
-  return std::unexpected(error_of_put(answer));
+  return std::unexpected(error_of_put(answer, bucket_));
 }
 
 Result<Version> ConditionalPuts::put(const Call& call, const Condition& condition, ObjectStore& store, const Key& key,
@@ -96,7 +98,7 @@ Result<Version> ConditionalPuts::put(const Call& call, const Condition& conditio
   if (honoured.kind != Condition::Kind::none && is_refusal(answer, document)) {
     return fail(ErrorKind::conflict, "{} was changed by another writer", key.text());
   }
-  Error error = error_of_put(answer);
+  Error error = error_of_put(answer, bucket_);
   if (error.kind != ErrorKind::unavailable || honoured.kind == Condition::Kind::none) return std::unexpected(error);
   return look(error, condition, store, key, body, stop);
 }

@@ -13,16 +13,17 @@ namespace hearth::store::s3 {
 
 // Learns, and remembers for the life of the store:
 //  - whether conditions are honoured. Before the first conditional put, the same bytes are put on the condition that
-//  the
-//    object has an ETag which it cannot have. A server that accepts this does as if every condition held; the put has
-//    happened then, as it would have in any case. Amazon is not asked.
+//    the object has an ETag which it cannot have. A server that accepts this does as if every condition held; the put
+//    has happened then, as it would have in any case. Amazon is not asked.
 //  - whether an ETag in If-Match stands in quotes (Amazon, MinIO) or not (Ceph): a 412 while the object still is the
 //    expected one means the other form.
 // Thread-safe.
 class ConditionalPuts {
  public:
   ConditionalPuts(Requests& requests, const S3Options& options)
-      : requests_(requests), known_(options.is_amazon ? Knowledge::honoured : Knowledge::unknown) {}
+      : requests_(requests),
+        bucket_(options.bucket),
+        known_(options.is_amazon ? Knowledge::honoured : Knowledge::unknown) {}
 
   CompareAndSwap compare_and_swap() const {
     return known_ == Knowledge::ignored ? CompareAndSwap::absent : CompareAndSwap::honoured;
@@ -41,6 +42,7 @@ class ConditionalPuts {
   Result<http::Answer> send(Call call, const Condition& condition, bool quoted, const std::stop_token& stop);
 
   Requests& requests_;
+  const std::string bucket_;
   std::atomic<Knowledge> known_;
   std::atomic<bool> quoted_ = true;
 };

@@ -35,6 +35,11 @@ constexpr std::array kMeanings{
 constexpr std::array<std::string_view, 4> kDamage{"BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch",
                                                   "XAmzContentChecksumMismatch"};
 
+// What was there of an upload is gone: the same step fails again, the whole put need not.
+bool is_lost(std::string_view code) {
+  return code == "NoSuchUpload" || code == "InvalidPart";
+}
+
 std::string request_id(const http::Answer& answer, const ErrorDocument& document) {
   if (!document.request_id.empty()) return document.request_id;
   return std::string(http::value_of(answer.headers, "x-amz-request-id"));
@@ -63,7 +68,7 @@ Error error_of(const http::Answer& answer, const ErrorDocument& document, std::s
   const std::string request = id.empty() ? "" : fmt::format(" (request {})", util::shown(id));
   return {kind_of(answer.status, document.code),
           fmt::format("{}: the server answered {}{}{}", operation, answer.status, code, request),
-          http::retry_after(answer.headers)};
+          http::retry_after(answer.headers), is_lost(document.code) ? Retry::whole : Retry::step};
 }
 
 }  // namespace hearth::store::s3

@@ -1,5 +1,9 @@
 #include "store/s3/profile.h"
 
+#include <sys/stat.h>
+
+#include <cerrno>
+
 #include "util/file.h"
 #include "util/text.h"
 
@@ -7,14 +11,6 @@ namespace hearth::store::s3 {
 namespace {
 
 constexpr std::uint64_t kLargestFile = 1 << 20;
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
-  }
-  return result;
-}
 
 struct Section {
   bool found = false;
@@ -36,15 +32,24 @@ Section read_section(std::string_view text, std::string_view wanted) {
     }
     const std::size_t equals = line.find('=');
     if (!inside || indented || equals == std::string_view::npos) continue;
-    section.settings[lower(util::trim(line.substr(0, equals)))] = util::trim(line.substr(equals + 1));
+    section.settings[util::lower(util::trim(line.substr(0, equals)))] = util::trim(line.substr(equals + 1));
   }
   return section;
+}
+
+// A service may run with a home that is none, or not its own: nobody said that there were files.
+bool can_be_reached(const std::string& path) {
+  struct stat status{};
+  return ::stat(path.c_str(), &status) == 0 || (errno != ENOENT && errno != ENOTDIR && errno != EACCES);
 }
 
 Result<Section> read_file_section(const Environment& environment, const char* named_by, const char* below_home,
                                   std::string_view wanted) {
   std::string path = variable(environment, named_by);
-  if (path.empty()) path = variable(environment, "HOME") + below_home;
+  if (path.empty()) {
+    path = variable(environment, "HOME") + below_home;
+    if (!can_be_reached(path)) return Section{};
+  }
   const Result<std::string> text = util::read_file(path, kLargestFile);
   if (text) return read_section(*text, wanted);
   if (text.error().kind == ErrorKind::not_found) return Section{};

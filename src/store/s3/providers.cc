@@ -67,9 +67,12 @@ Found assume_role(const WebIdentity& identity, const std::stop_token& stop) {
   if (!answer.ok()) {
     pugi::xml_document document;
     document.load_buffer(answer.body.data(), answer.body.size());
-    const ErrorKind kind = answer.status >= 500 ? ErrorKind::unavailable : ErrorKind::denied;
-    return fail(kind, "STS answered {} {}", answer.status,
-                util::shown(document.child("ErrorResponse").child("Error").child_value("Code")));
+    const bool busy = http::kind_of_status(answer.status) == ErrorKind::unavailable;
+    return std::unexpected(
+        Error{busy ? ErrorKind::unavailable : ErrorKind::denied,
+              fmt::format("STS answered {} {}", answer.status,
+                          util::shown(document.child("ErrorResponse").child("Error").child_value("Code"))),
+              http::retry_after(answer.headers)});
   }
   return TRY(parse_assumed(answer.text()));
 }
@@ -127,26 +130,13 @@ Result<Credentials> parse_document(const http::Answer& answer) {
   return credentials;
 }
 
-// Plain http only to this machine and to the addresses of ECS and EKS: the token goes with the request.
-bool may_ask(const std::string& url) {
-  constexpr std::array<std::string_view, 5> kHosts = {"127.0.0.1", "localhost", "169.254.170.2", "169.254.170.23",
-                                                      "[fd00:ec2::23]"};
-  if (url.starts_with("https://")) return true;
-  constexpr std::string_view kPlain = "http://";
-  if (!url.starts_with(kPlain)) return false;
-  const std::string_view rest = std::string_view(url).substr(kPlain.size());
-  return std::ranges::any_of(kHosts, [rest](std::string_view host) {
-    return rest.starts_with(host) &&
-           (rest.size() == host.size() || rest[host.size()] == ':' || rest[host.size()] == '/');
-  });
-}
-
 Found from_container(const Environment& environment, const std::stop_token& stop) {
   const std::string relative = variable(environment, "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
   const std::string url = relative.empty() ? variable(environment, "AWS_CONTAINER_CREDENTIALS_FULL_URI")
                                            : "http://169.254.170.2" + relative;
   if (url.empty()) return std::nullopt;
-  if (!may_ask(url))
+  // The token goes with the request: beside this machine, to the addresses of ECS and EKS.
+  if (!keeps_secrets(url, {"169.254.170.2", "169.254.170.23", "[fd00:ec2::23]"}))
     return fail(ErrorKind::denied, "AWS_CONTAINER_CREDENTIALS_FULL_URI is not https, nor a local address");
   std::string token = variable(environment, "AWS_CONTAINER_AUTHORIZATION_TOKEN");
   const std::string file = variable(environment, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
@@ -173,15 +163,14 @@ Found from_instance(const Environment& environment, const std::stop_token& stop)
   std::string base = variable(environment, "AWS_EC2_METADATA_SERVICE_ENDPOINT");
   if (base.empty()) base = "http://169.254.169.254";
   while (base.ends_with('/')) base.pop_back();
-  http::Client client = quick_client(http::Proxies::none, std::chrono::milliseconds(1'000));
+  http::Client client = metadata_client();
   const http::Request for_token{.method = "PUT",
                                 .url = base + "/latest/api/token",
                                 .headers = {{"X-aws-ec2-metadata-token-ttl-seconds", "21600"}},
                                 .content = std::span<const std::byte>()};
-  const Result<std::string> token = ask_metadata(client, for_token, stop);
-  if (!token && token.error().kind == ErrorKind::cancelled) return std::unexpected(token.error());
-  if (!token) return std::nullopt;
-  const http::Headers with_token = {{"X-aws-ec2-metadata-token", *token}};
+  const std::optional<http::Answer> token = TRY(ask_metadata_service(client, for_token, stop));
+  if (!token || !token->ok()) return std::nullopt;
+  const http::Headers with_token = {{"X-aws-ec2-metadata-token", std::string(util::trim(token->text()))}};
   const std::string roles = base + "/latest/meta-data/iam/security-credentials/";
   const Result<std::string> role = ask_metadata(client, {.method = "GET", .url = roles, .headers = with_token}, stop);
   if (!role && role.error().kind == ErrorKind::not_found) return std::nullopt;  // an instance without a role

@@ -11,19 +11,13 @@ namespace hearth::store::s3 {
 namespace {
 
 constexpr int kCorrections = 3;
+constexpr int kBadRequest = 400;
+constexpr int kForbidden = 403;
+// Servers refuse what is more than 15 minutes off.
+constexpr std::chrono::minutes kTolerated{10};
 
 std::chrono::sys_seconds our_time() {
   return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
-}
-
-// Everything but the slashes; names of objects may hold empty segments.
-std::string encoded_path(std::string_view name) {
-  std::string path;
-  for (const std::string_view segment : util::split(name, '/')) {
-    path += '/';
-    path += segment == "." || segment == ".." ? std::string(segment) : util::percent_encode(segment);
-  }
-  return path;
 }
 
 // Where Amazon may send us: to hosts of its own. Other servers are trusted with the choice, as far as it is a host.
@@ -38,6 +32,11 @@ bool may_move_to(std::string_view host, bool is_amazon) {
 
 bool is_expired(std::string_view code) {
   return code == "ExpiredToken" || code == "TokenRefreshRequired";
+}
+
+// Of an answer that cannot say so.
+bool may_be_expired(const http::Answer& answer, const Credentials& credentials) {
+  return answer.status == kBadRequest && answer.body.empty() && !credentials.session_token.empty();
 }
 
 std::string sha256_of_nothing() {
@@ -60,9 +59,9 @@ Requests::Place Requests::place() const {
 Requests::Address Requests::address(const Place& place, const std::string& object) const {
   const std::size_t scheme = place.endpoint.find("://") + 3;
   Address address{.origin = place.endpoint, .host = place.endpoint.substr(scheme), .path = "/"};
-  if (!object.empty()) address.path = encoded_path(object);
+  if (!object.empty()) address.path = "/" + util::percent_encode_path(object);
   if (options_.addressing == Addressing::path) {
-    address.path = encoded_path(options_.bucket) + (object.empty() ? "" : address.path);
+    address.path = "/" + util::percent_encode_path(options_.bucket) + (object.empty() ? "" : address.path);
     return address;
   }
   if (address.host.starts_with(options_.bucket + ".")) return address;  // a redirect named the bucket's own host
@@ -90,6 +89,7 @@ http::Request Requests::signed_request(const Call& call, const Place& place, con
                         .headers = std::move(signable.headers),
                         .content = call.content,
                         .answer_limit = call.answer_limit,
+                        .dead_connection = call.dead_connection,
                         .answering = call.answering};
   request.headers.push_back({"Authorization", signature});
   return request;
@@ -119,6 +119,16 @@ bool Requests::move_to(const http::Answer& answer, const Place& used) {
   return true;
 }
 
+bool Requests::set_clock(const http::Answer& answer, const Place& used, std::chrono::seconds tolerated) {
+  const auto theirs = http::date_of(answer.headers);
+  if (!theirs) return false;
+  const std::chrono::seconds offset = *theirs - our_time();
+  if (std::chrono::abs(offset - used.clock_offset) <= tolerated) return false;
+  const std::lock_guard lock(mutex_);
+  place_.clock_offset = offset;
+  return true;
+}
+
 bool Requests::put_right(const http::Answer& answer, const Place& used, const Credentials& credentials) {
   if (answer.ok() || answer.status >= 500) return false;
   const std::string code = parse_error(answer.text()).code;
@@ -126,25 +136,25 @@ bool Requests::put_right(const http::Answer& answer, const Place& used, const Cr
     credentials_.forget(credentials);
     return true;
   }
-  if (code == "RequestTimeTooSkewed") {
-    const auto theirs = http::date_of(answer.headers);
-    if (!theirs) return false;
-    const std::lock_guard lock(mutex_);
-    place_.clock_offset = *theirs - our_time();
-    return place_.clock_offset != used.clock_offset;
-  }
+  if (code == "RequestTimeTooSkewed") return set_clock(answer, used, std::chrono::seconds(0));
+  if (code.empty() && answer.status == kForbidden) return set_clock(answer, used, kTolerated);
   const bool elsewhere = answer.status == 301 || answer.status == 307 || code == "AuthorizationHeaderMalformed" ||
-                         (answer.status == 400 && http::find(answer.headers, "x-amz-bucket-region"));
+                         (answer.status == kBadRequest && http::find(answer.headers, "x-amz-bucket-region"));
   return elsewhere && move_to(answer, used);
 }
 
 Result<http::Answer> Requests::send(const Call& call, const std::stop_token& stop) {
+  bool suspected = false;  // the session token
   for (int corrections = 0;; ++corrections) {
     if (stop.stop_requested()) return fail(ErrorKind::cancelled, "stopped before {}", call.method);
     const Credentials credentials = TRY(credentials_.get(stop));
     const Place used = place();
     http::Answer answer = TRY(client_.send(signed_request(call, used, credentials), stop));
-    if (corrections == kCorrections || !put_right(answer, used, credentials)) return answer;
+    if (corrections == kCorrections) return answer;
+    if (put_right(answer, used, credentials)) continue;
+    if (suspected || !may_be_expired(answer, credentials)) return answer;
+    suspected = true;
+    credentials_.forget(credentials);
   }
 }
 

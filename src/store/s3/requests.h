@@ -26,6 +26,7 @@ struct Call {
   std::string payload_hash = {};  // hexadecimal SHA-256 of the content; empty: of nothing
   std::uint64_t answer_limit = std::uint64_t{16} << 20;
   http::Answering answering = http::Answering::at_once;
+  http::DeadConnection dead_connection = http::DeadConnection::send_again;
 };
 
 // Thread-safe.
@@ -34,7 +35,9 @@ class Requests {
   Requests(const S3Options& options, std::vector<CredentialProvider> providers);
 
   // The answer, whatever its status; one that asks for another region or endpoint, names an expired token, or finds
-  // our clock wrong is followed or put right, at most three times in a row. No other failure is tried again.
+  // our clock wrong is followed or put right, at most three times in a row. No other failure is tried again. An answer
+  // to HEAD names nothing: there a 403 from a server whose clock is another one, and the first 400 to a session token,
+  // are taken for that.
   Result<http::Answer> send(const Call& call, const std::stop_token& stop);
 
   // The same; an answer that is none of 2xx is the error it stands for, named after `operation`.
@@ -63,6 +66,7 @@ class Requests {
   http::Request signed_request(const Call& call, const Place& place, const Credentials& credentials) const;
   // Whether something was put right, so that the request may succeed now.
   bool put_right(const http::Answer& answer, const Place& used, const Credentials& credentials);
+  bool set_clock(const http::Answer& answer, const Place& used, std::chrono::seconds tolerated);
   bool move_to(const http::Answer& answer, const Place& used);
 
   const S3Options options_;

@@ -17,13 +17,6 @@ std::string encoded(const std::string& text) {
   return text == "." || text == ".." ? text : util::percent_encode(text);
 }
 
-std::string lower(std::string text) {
-  for (char& c : text) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
-  }
-  return text;
-}
-
 // Without white space around it, and with single spaces within.
 std::string dense(std::string_view value) {
   std::string text;
@@ -41,7 +34,7 @@ struct CanonicalHeaders {
 CanonicalHeaders canonical_headers(const http::Headers& headers) {
   std::map<std::string, std::string> sorted;
   for (const http::Header& header : headers) {
-    const auto [at, added] = sorted.emplace(lower(header.name), dense(header.value));
+    const auto [at, added] = sorted.emplace(util::lower(header.name), dense(header.value));
     if (!added) at->second += "," + dense(header.value);
   }
   CanonicalHeaders canonical;

@@ -1,7 +1,9 @@
 #include "store/s3/upload.h"
 
 #include <algorithm>
+#include <utility>
 
+#include "store/answers.h"
 #include "store/body.h"
 #include "store/damage.h"
 #include "store/parts.h"
@@ -19,12 +21,14 @@ namespace {
 constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
 constexpr std::uint64_t kMostParts = 10'000;
 constexpr std::chrono::seconds kAbortLimit{10};
+constexpr const char* kCompleting = "completing an upload";
 
 std::string md5_header(util::Md5& md5) {
   return util::to_base64(md5.finish());
 }
 
-Call document_call(const std::string& object, const std::string& id, const std::string& document) {
+// Not sent again unseen: some servers answer the second one as if there had never been such an upload.
+Call completing_call(const std::string& object, const std::string& id, const std::string& document) {
   const auto bytes = std::as_bytes(std::span(document));
   return {.method = "POST",
           .object = object,
@@ -32,15 +36,18 @@ Call document_call(const std::string& object, const std::string& id, const std::
           .headers = {{"Content-Type", "application/xml"}},
           .content = bytes,
           .payload_hash = util::sha256(bytes).hex(),
-          .answering = http::Answering::late};
+          .answering = http::Answering::late,
+          .dead_connection = http::DeadConnection::fail};
 }
 
 // One upload, from its begin to its end.
 class PartedUpload {
  public:
-  PartedUpload(Requests& requests, const std::string& object, const Body& body, std::uint64_t size)
-      : requests_(requests), object_(object), body_(body), size_(size) {
+  PartedUpload(Requests& requests, const std::string& bucket, const std::string& object, const Body& body,
+               std::uint64_t size)
+      : requests_(requests), bucket_(bucket), object_(object), body_(body), size_(size) {
     parts_.resize(static_cast<std::size_t>((size + part_size(size) - 1) / part_size(size)));
+    md5s_.resize(parts_.size());
   }
 
   Result<void> begin(const http::Headers& headers, const std::stop_token& stop) {
@@ -61,6 +68,7 @@ class PartedUpload {
       const http::Answer answer = TRY(requests_.demand(call, fmt::format("storing part {}", index + 1), stop_one));
       std::string etag(http::value_of(answer.headers, "ETag"));
       if (etag.empty()) return fail(ErrorKind::unavailable, "the server named no ETag of a part");
+      md5s_[index] = util::from_base64(http::value_of(call.headers, "Content-MD5")).value_or(Bytes());
       parts_[index] = {.number = static_cast<int>(index) + 1, .etag = std::move(etag)};
       return {};
     };
@@ -69,14 +77,10 @@ class PartedUpload {
 
   Result<Version> complete(const std::stop_token& stop) {
     const std::string document = complete_document(parts_);
-    const Call call = document_call(object_, id_, document);
+    const Call call = completing_call(object_, id_, document);
     const RetryPolicy policy;
     const RetryClock clock = RetryClock::real();
-    return repeat(Patience(policy, clock), stop, [&]() -> Result<Version> {
-      const http::Answer answer = TRY(requests_.demand(call, "completing an upload", stop));
-      std::string etag = TRY(parse_completed(answer.text()));
-      return Version{std::move(etag)};
-    });
+    return repeat(Patience(policy, clock, Repeated::step), stop, [&] { return complete_once(call, stop); });
   }
 
   // Whatever comes of it; the server forgets unfinished uploads some day by the bucket's rules.
@@ -87,12 +91,44 @@ class PartedUpload {
   }
 
  private:
+  using Bytes = std::vector<std::byte>;
+
+  Result<Version> complete_once(const Call& call, const std::stop_token& stop) {
+    // Until an answer says that nothing has happened.
+    const bool before = std::exchange(may_be_complete_, true);
+    const http::Answer answer = TRY(within(kCompleting, requests_.send(call, stop)));
+    if (answer.ok()) {
+      std::string etag = TRY(parse_completed(answer.text()));
+      return Version{std::move(etag)};
+    }
+    const ErrorDocument document = parse_error(answer.text());
+    // Some servers forget an upload that is complete, so that an answer which got lost looks as if there had been none.
+    if (before && document.code == "NoSuchUpload" && is_there(stop)) return Version{etag_of_all()};
+    may_be_complete_ = before || answer.status >= 500;
+    return std::unexpected(error_of(answer, document, kCompleting, bucket_));
+  }
+
+  bool is_there(const std::stop_token& stop) {
+    const Result<http::Answer> answer = requests_.send({.method = "HEAD", .object = object_}, stop);
+    return answer && answer->ok() && unquoted(http::value_of(answer->headers, "ETag")) == etag_of_all();
+  }
+
+  // As servers make it of the parts' MD5s; where they do otherwise (encryption by KMS), it fits nothing.
+  std::string etag_of_all() const {
+    util::Md5 md5;
+    for (const Bytes& part : md5s_) md5.update(part);
+    return fmt::format("{}-{}", util::to_hex(md5.finish()), md5s_.size());
+  }
+
   Requests& requests_;
+  const std::string& bucket_;
   const std::string& object_;
   const Body& body_;
   const std::uint64_t size_;
   std::string id_;
   std::vector<Part> parts_;  // each written by the thread that sent it
+  std::vector<Bytes> md5s_;  // so are these
+  bool may_be_complete_ = false;
 };
 
 }  // namespace
@@ -132,7 +168,7 @@ Result<Version> upload_in_parts(Requests& requests, const S3Options& options, co
                                 const Body& body, const std::stop_token& stop) {
   const std::uint64_t size = TRY(body_size(body));
   if (size > kLargestObject) return fail(ErrorKind::invalid, "an object of S3 has at most 5 TiB");
-  PartedUpload upload(requests, object, body, size);
+  PartedUpload upload(requests, options.bucket, object, body, size);
   TRY(upload.begin(creation_headers(options), stop));
   const Result<void> sent = upload.send(options.transfers, stop);
   Result<Version> version = sent ? upload.complete(stop) : Result<Version>(std::unexpected(sent.error()));

@@ -25,8 +25,9 @@ http::Headers creation_headers(const S3Options& options);
 // Reads them twice.
 Result<Call> put_call(const std::string& object, const Body& body, ByteRange part, const std::stop_token& stop);
 
-// Stores the whole body in parts, `transfers` at a time; a part that fails is tried again by itself. What fails in the
-// end is aborted, also after `stop` has fired, so that no parts stay behind.
+// Stores the whole body in parts, `transfers` at a time; a part that fails is tried again by itself. An upload that
+// is gone after an answer that did not tell is looked for, and taken for complete if the object has its ETag. What
+// fails in the end is aborted, also after `stop` has fired, so that no parts stay behind.
 Result<Version> upload_in_parts(Requests& requests, const S3Options& options, const std::string& object,
                                 const Body& body, const std::stop_token& stop);
 

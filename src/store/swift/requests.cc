@@ -8,13 +8,6 @@ namespace {
 
 constexpr int kUnauthorized = 401;
 
-// Everything but the slashes.
-std::string encoded_name(std::string_view name) {
-  std::string path;
-  for (const std::string_view segment : util::split(name, '/')) path += "/" + util::percent_encode(segment);
-  return path;
-}
-
 // Beside the "/v1" of the account's URL: "/info" at OpenStack, "/swift/info" at Ceph.
 std::string info_url(const std::string& storage_url) {
   const std::size_t host = storage_url.find("://") + 3;
@@ -45,7 +38,7 @@ Requests::Requests(const SwiftOptions& options)
                 std::chrono::system_clock::now) {}
 
 std::string Requests::path_of(std::string_view object) const {
-  return "/" + util::percent_encode(options_.container) + encoded_name(object);
+  return "/" + util::percent_encode(options_.container) + "/" + util::percent_encode_path(object);
 }
 
 http::Request Requests::addressed(const Call& call, const Session& session) const {
@@ -54,6 +47,7 @@ http::Request Requests::addressed(const Call& call, const Session& session) cons
                         .headers = call.headers,
                         .content = call.content,
                         .answer_limit = call.answer_limit,
+                        .dead_connection = call.dead_connection,
                         .answering = call.answering};
   if (call.of == Call::Of::object) request.url += path_of(call.object);
   if (call.of == Call::Of::container) request.url += "/" + util::percent_encode(options_.container);

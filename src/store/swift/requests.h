@@ -31,6 +31,7 @@ struct Call {
   http::Content content = {};
   std::uint64_t answer_limit = std::uint64_t{16} << 20;
   http::Answering answering = http::Answering::at_once;
+  http::DeadConnection dead_connection = http::DeadConnection::send_again;
 };
 
 // Thread-safe.

@@ -25,13 +25,13 @@ constexpr std::chrono::seconds kCleaningLimit{10};
 constexpr int kPreconditionFailed = 412;
 
 Result<std::string> md5_of(const Body& body, ByteRange part, const std::stop_token& stop) {
-  util::Md5 md5;
-  const auto hash = [&](std::span<const std::byte> piece) -> Result<void> {
-    md5.update(piece);
-    return {};
-  };
-  TRY(for_each_piece(body, part, hash, stop));
-  return util::to_hex(md5.finish());
+  const util::Md5::Value md5 = TRY(md5_of_part(body, part, stop));
+  return util::to_hex(md5);
+}
+
+// The further headers of a put are its condition.
+http::DeadConnection unless_conditional(const http::Headers& headers) {
+  return dead_connection(headers.empty() ? Condition::none() : Condition::if_absent());
 }
 
 Call whole_call(const std::string& name, const std::string& md5, const http::Content& content) {
@@ -92,11 +92,16 @@ class SegmentedUpload {
               .query = "multipart-manifest=put",
               .headers = {{"Content-Type", std::string(kManifestType)}},
               .content = std::as_bytes(std::span(document)),
-              .answering = http::Answering::late};
+              .answering = http::Answering::late,
+              .dead_connection = unless_conditional(headers)};
     call.headers.insert(call.headers.end(), headers.begin(), headers.end());
     const RetryPolicy policy;
     const RetryClock clock = RetryClock::real();
-    return repeat(Patience(policy, clock), stop, [&] { return put_manifest(call, stop); });
+    Result<Version> version =
+        repeat(Patience(policy, clock, Repeated::step), stop, [&] { return put_manifest(call, stop); });
+    // They will not appear any more; others, sent anew, may.
+    if (!version && segments_missing_) version.error().retry = Retry::whole;
+    return version;
   }
 
   // Whether the manifest may be there after a failure, so that the segments have to stay.
@@ -115,16 +120,23 @@ class SegmentedUpload {
     if (stop.stop_requested()) return fail(ErrorKind::cancelled, "the upload was stopped");
     // Until an answer says that nothing has happened.
     const bool before = std::exchange(may_be_stored_, true);
-    const http::Answer answer = TRY(within("PUT", requests_.send(call, stop)));
+    segments_missing_ = false;
+    const Result<http::Answer> sent = within("PUT", requests_.send(call, stop));
+    if (!sent) {
+      // No credentials, or nothing that can be sent: it did not travel.
+      if (sent.error().kind == ErrorKind::denied || sent.error().kind == ErrorKind::invalid) may_be_stored_ = before;
+      return std::unexpected(sent.error());
+    }
+    const http::Answer& answer = *sent;
     if (answer.ok()) return checked_version(answer, md5_of_all());
     if (answer.status >= 500) return std::unexpected(error_of_put(answer, requests_, stop));
     may_be_stored_ = before;
     // A segment that the server does not see yet, or no more.
     if (answer.status == 400 || answer.status == kNotFound) {
+      segments_missing_ = true;
       return fail(ErrorKind::unavailable, "PUT: the server does not find all segments ({})", answer.status);
     }
-    // The answer to an earlier try may have got lost (libcurl also repeats by itself, on a connection that was closed
-    // meanwhile), and its manifest be what is in the way of this one.
+    // The answer to an earlier try may have got lost, and its manifest be what is in the way of this one.
     if (answer.status == kPreconditionFailed && is_there(stop)) return Version{md5_of_all()};
     return std::unexpected(error_of_put(answer, requests_, stop));
   }
@@ -151,6 +163,7 @@ class SegmentedUpload {
   const std::uint64_t size_;
   const std::uint64_t bytes_each_;
   bool may_be_stored_ = false;
+  bool segments_missing_ = false;  // at the last try
   std::vector<Segment> segments_;  // each written by the thread that sent it
 };
 
@@ -172,6 +185,7 @@ Result<Version> put_whole(Requests& requests, const std::string& name, const Bod
   const ByteRange all{0, TRY(body_size(body))};
   const std::string md5 = TRY(md5_of(body, all, stop));
   Call call = whole_call(name, md5, content_of(body, all));
+  call.dead_connection = unless_conditional(headers);
   call.headers.insert(call.headers.end(), headers.begin(), headers.end());
   const http::Answer answer = TRY(within("PUT", requests.send(call, stop)));
   if (!answer.ok()) return std::unexpected(error_of_put(answer, requests, stop));

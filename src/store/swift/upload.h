@@ -27,7 +27,7 @@ inline constexpr std::uint64_t kAlwaysTaken = std::uint64_t{16} << 20;
 Result<std::uint64_t> segment_size(std::uint64_t size, std::uint64_t wanted, const Capabilities& server);
 
 // PUT of the whole body in one request, with the MD5 by which the server refuses what is damaged on its way, and by
-// which its answer is checked. Reads it twice. `headers`: further ones. An answer 412 is a conflict.
+// which its answer is checked. Reads it twice. `headers`: the condition, or none. An answer 412 is a conflict.
 Result<Version> put_whole(Requests& requests, const std::string& name, const Body& body, const http::Headers& headers,
                           const std::stop_token& stop);
 
