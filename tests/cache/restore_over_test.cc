@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cache/engine_support.h"
+#include "cache/restore/update_plan.h"
 #include "store/memory_store.h"
 #include "support/faulty_store.h"
 
@@ -15,6 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using ::testing::Contains;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
@@ -122,6 +124,42 @@ TEST_F(RestoreOver, AFileIsNoLongerTakenForItselfWhereOnlyItsCtimeTells) {
   const std::array<timespec, 2> times = {before.st_atim, before.st_mtim};
   ASSERT_EQ(::utimensat(AT_FDCWD, at("many/dir0/file0").c_str(), times.data(), 0), 0);
   follow();
+}
+
+// The digest of short content can be made to be that of longer content.
+TEST_F(RestoreOver, ABlockOfTheSameDigestMayBeAnotherOne) {
+  Machine machine(store_);
+  put_file(machine.directory() / "file", std::string(1'000, 'x'));
+  Warnings warnings;
+  const Listing found = walk(Directories::open(machine.directory())->root(), 1, {}, warnings, {}).value();
+  const Extent extent{0, 0, 1'000};
+  Manifest manifest;
+  manifest.entries.add({.path = "file",
+                        .mode = static_cast<std::uint16_t>(found.status(0).mode & kModeMask),
+                        .mtime = found.status(0).mtime,
+                        .size = 1'000,
+                        .target = {},
+                        .extents = std::span(&extent, 1)});
+  manifest.packs = {{new_id(), 0, 5'000}};
+  manifest.blocks = {{.pack = 0,
+                      .offset = 8,
+                      .stored_bytes = 100,
+                      .raw_bytes = 1'000,
+                      .digest = util::sha256("stored"),
+                      .encoding = Encoding::zstd}};
+  Base base{.manifest = manifest, .index = Index()};
+  base.index->files = {found.status(0)};
+  base.index->probe = INT64_MAX;
+  EXPECT_THAT(plan_update(found, base, manifest).actions, ElementsAre(Action::keep));
+  for (const int change : {0, 1, 2, 3}) {
+    Manifest wanted = manifest;
+    if (change == 0) wanted.blocks[0].raw_bytes = 1'001;
+    if (change == 1) wanted.blocks[0].stored_bytes = 99;
+    if (change == 2) wanted.blocks[0].encoding = Encoding::stored;
+    if (change == 3) wanted.blocks[0].offset = 9;
+    const Action expected = change == 3 ? Action::keep : Action::make;
+    EXPECT_THAT(plan_update(found, base, wanted).actions, ElementsAre(expected)) << change;
+  }
 }
 
 TEST_F(RestoreOver, HardLinksAreJoinedAndParted) {
