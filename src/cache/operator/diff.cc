@@ -44,11 +44,7 @@ class ContentDigests {
     if (!asked_) return {};
     std::expected<ChunkIndex, ChunkIndex::Failure> loaded =
         ChunkIndex::load(store, layout, epoch, manifest_, wanted_, stop);
-    if (!loaded) {
-      Error error = loaded.error().error;
-      if (loaded.error().damaged) error.kind = ErrorKind::corrupt;
-      return std::unexpected(std::move(error));
-    }
+    if (!loaded) return std::unexpected(std::move(loaded).error().error);
     known_ = loaded->by_place();
     return {};
   }

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "cache/packs/fetch_plan.h"
+#include "cache/packs/pack_part.h"
 #include "cache/tree/create.h"
 #include "cache/tree/parallel.h"
 
@@ -257,17 +258,15 @@ class Filler {
   Result<std::vector<std::byte>> fetch(std::uint32_t pack, std::uint64_t offset, std::uint64_t length,
                                        const std::stop_token& stop) {
     const ObjectName name = object_of(pack);
-    Result<store::Object> object =
-        within(name.text(), request_.store.get(request_.layout.key(name), {offset, length}, stop));
+    Result<store::Object> object = within(name.text(), fetch_part(request_.store, request_.layout.key(name),
+                                                                  manifest_.packs[pack].bytes, {offset, length}, stop));
     if (object) {
       fetched_bytes_ += object->bytes.size();
       return std::move(object->bytes);
     }
     const ErrorKind kind = object.error().kind;
     if (kind == ErrorKind::not_found) return damage(pack, std::move(object).error());
-    // A range behind the end is what a truncated object answers with; but a bucket that is gone refuses alike.
-    const bool is_there = kind == ErrorKind::invalid && request_.store.stat(request_.layout.key(name), stop);
-    if (is_there || kind == ErrorKind::corrupt) return std::vector<std::byte>();
+    if (kind == ErrorKind::corrupt) return std::vector<std::byte>();
     return std::unexpected(std::move(object).error());
   }
 

@@ -215,7 +215,7 @@ class Saver {
   Step take_in_content() {
     std::vector<ContentJob> jobs;
     ChunkIndex known;
-    // Each round finds one more damaged pack, so it ends.
+    // Each round finds more damaged packs, so it ends.
     while (true) {
       const std::vector<bool> sound = sound_packs();
       takeable_ = without_worn(sound);
@@ -227,10 +227,11 @@ class Saver {
         known = std::move(*loaded);
         break;
       }
-      const std::optional<ObjectName>& damaged = loaded.error().damaged;
-      if (!damaged) return failure(loaded.error().error);
-      damaged_.insert(*damaged);
-      warnings_.add(loaded.error().error.message);
+      if (loaded.error().damaged.empty()) return failure(loaded.error().error);
+      for (const ChunkIndex::DamagedPack& one : loaded.error().damaged) {
+        damaged_.insert(one.pack);
+        warnings_.add(one.problem);
+      }
     }
     const auto taken = static_cast<std::size_t>(std::ranges::count(takeable_, true));
     packs_ = std::make_unique<PackWriter>(store_, layout_, head_.seen.head.epoch, save_, taken);
