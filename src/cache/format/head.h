@@ -25,7 +25,7 @@ inline constexpr std::size_t kChainLimit = 4;
 
 struct ManifestName {
   std::string save;
-  std::uint64_t bytes = 0;  // the object's size
+  std::uint64_t bytes = 0;  // the object's size, kManifestObjectLimit at most
   util::Digest digest;      // SHA-256 of the object
 
   bool operator==(const ManifestName&) const = default;
@@ -36,7 +36,7 @@ struct Generation {
   std::string id;                       // the save that wrote it
   store::StoreTime saved{};             // the store's clock when the save began
   std::vector<ManifestName> manifests;  // 1 … kChainLimit; the first is this generation's own, each a delta on the next
-  std::vector<PackName> packs;          // all that its content lies in, sorted
+  std::vector<PackName> packs;          // all that its content lies in, sorted; each of kPackLimit at most
   bool failed = false;  // of one aside: what a build left that failed; restored where somebody asks for it
   std::string unknown;  // JSON object of the members that this program does not know; "" for none
 

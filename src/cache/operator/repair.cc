@@ -85,10 +85,11 @@ class Repairer {
   // Of a pack that is damaged, or only called bad, nothing stays where it is.
   Result<void> examine(const Generation& generation, Manifest manifest, PackSearch& search) {
     const std::vector<bool> bad = TRY(search.bad_blocks(manifest, generation));
+    const std::set<ObjectName> called_bad(seen_.head.bad.begin(), seen_.head.bad.end());
     std::vector<bool> leaves;
     for (const PackName& pack : manifest.packs) {
       const ObjectName name{seen_.head.epoch, ObjectKind::pack, pack.save, pack.number};
-      leaves.push_back(search.is_damaged(pack) || is_bad(seen_.head, name));
+      leaves.push_back(search.is_damaged(pack) || called_bad.contains(name));
     }
     if (std::ranges::find(leaves, true) == leaves.end() && !names_bad(seen_.head, generation)) return {};
     Patient patient{.generation = generation, .manifest = std::move(manifest), .moved = {}, .missing = {}};

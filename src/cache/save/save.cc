@@ -274,10 +274,12 @@ class Saver {
   }
 
   std::vector<bool> sound_packs() const {
+    const Head& head = head_.seen.head;
+    const std::set<ObjectName> bad(head.bad.begin(), head.bad.end());
     std::vector<bool> sound;
     for (const PackName& pack : base_.manifest.packs) {
-      const ObjectName object{head_.seen.head.epoch, ObjectKind::pack, pack.save, pack.number};
-      sound.push_back(!damaged_.contains(object) && !is_bad(head_.seen.head, object));
+      const ObjectName object{head.epoch, ObjectKind::pack, pack.save, pack.number};
+      sound.push_back(!damaged_.contains(object) && !bad.contains(object));
     }
     return sound;
   }
