@@ -77,7 +77,7 @@ ContentReader::Held& ContentReader::held(std::uint32_t index) {
     held_.splice(held_.begin(), held_, found);
     return held_.front();
   }
-  held_.push_front({index, std::async(std::launch::async, [this, index] { return fetch(index); }).share(), false});
+  held_.push_front({index, in_background([this, index] { return fetch(index); }).share(), false});
   if (held_.size() > kMostHeld) held_.pop_back();
   return held_.front();
 }

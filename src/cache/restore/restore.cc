@@ -251,7 +251,7 @@ class Restorer {
                               .owner = options_.owner,
                               .threads = options_.transfers > 0 ? options_.transfers : options_.threads,
                               .progress = options_.progress.get()};
-    auto encoding = std::async(std::launch::async, [&manifest] { return encode_manifest(manifest, Packing::fast); });
+    auto encoding = in_background([&manifest] { return encode_manifest(manifest, Packing::fast); });
     std::expected<Filled, FillFailure> filled = fill(request, stop_);
     Result<std::vector<std::byte>> copy = encoding.get();
     if (!filled) return std::move(filled).error();
