@@ -1,5 +1,6 @@
 // The program: parses the command line, runs the command, and turns what escaped into an exit code.
 #include <malloc.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -27,6 +28,17 @@ void bound_the_heap() {
   // What is freed at an arena's end is soon wanted again: giving back 128 KiB at a time made a third of the page faults
   // of a save, and two thirds of a restore's.
   mallopt(M_TRIM_THRESHOLD, kLargest);
+}
+
+// A save and a restore have some directories open in each of their threads, beside as many connections; 1,024
+// descriptors are few for that. What a build starts has limits of its own (sandbox/limits.h).
+void raise_open_files() {
+  constexpr rlim_t kEnough = 65536;
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= kEnough) return;
+  limit.rlim_cur = std::min(limit.rlim_max, kEnough);
+  // What there is has to do, else.
+  std::ignore = ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 int run_program(std::span<char*> arguments) {
@@ -64,6 +76,7 @@ int run_guarded(std::span<char*> arguments) {
 
 int main(int argc, char** argv) {
   bound_the_heap();
+  raise_open_files();
   // Nothing of ours is left that buffers. Static objects are not destroyed: a transfer that hung in the store (see
   // build/transfer.h) may wake up just now, and use them.
   std::_Exit(run_guarded(std::span(argv, static_cast<std::size_t>(argc))));

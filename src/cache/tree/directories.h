@@ -25,8 +25,8 @@ class Directories {
   explicit Directories(Handle root);
 
   // The directory at `path` relative to the root ("" is the root). Each component has to be a directory, not a link,
-  // and none is "." or ".." (invalid).
-  // It stays open at least as long as the handle lives.
+  // and none is "." or ".." (invalid). No descriptor left: unavailable. It stays open at least as long as the handle
+  // lives.
   Result<Handle> at(std::string_view path);
   // Where an entry lies: the directory, and its name in there, which is none that leads elsewhere (else invalid).
   struct Place {
