@@ -103,7 +103,8 @@ struct SaveReport {
 // is on one file system with it, and writable. Ends in exactly what was saved, or in no directory or an empty one:
 // every byte is verified before it is visible at `directory`. Writes the index file at `index` (what was restored,
 // bound to store, name and generation; the next save reads nothing that it proves unchanged). Never an error: the
-// outcome tells; a seed that cannot be had is a miss, with a warning. A stop request is `late`.
+// outcome tells; a seed that cannot be had is a miss, with a warning. A stop request is `late`. Only what can be
+// neither moved nor removed stays at `directory`, and nothing is restored: unavailable.
 RestoreReport restore(store::ObjectStore& store, const Name& name, const std::filesystem::path& directory,
                       const std::filesystem::path& index, const RestoreOptions& options, std::stop_token stop);
 

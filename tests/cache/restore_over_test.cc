@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -227,6 +228,44 @@ TEST_F(RestoreOver, SomebodyElsesDirectoryIsLeftAlone) {
   const RestoreReport report = follower_.restore();
   EXPECT_EQ(report.outcome, RestoreOutcome::unavailable);
   EXPECT_TRUE(fs::exists(at("precious")));
+  // It is nobody else's the next time, either, whether or not there is anything to restore.
+  EXPECT_EQ(follower_.restore().outcome, RestoreOutcome::unavailable);
+  for (const store::Key& key : all_objects_of(store_)) ASSERT_TRUE(store_.remove(key, {}).has_value());
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_EQ(follower_.restore().outcome, RestoreOutcome::miss);
+    EXPECT_TRUE(fs::exists(at("precious")));
+  }
+}
+
+// What a build made where a restore found nothing is what that restore has left.
+TEST_F(RestoreOver, WhatIsMadeInAnEmptyDirectoryGoes) {
+  Machine machine(store_, "nobody");
+  fs::create_directory(machine.directory());
+  EXPECT_EQ(machine.restore().outcome, RestoreOutcome::miss);
+  put_file(machine.directory() / "made", "x");
+  EXPECT_EQ(machine.restore().outcome, RestoreOutcome::miss);
+  EXPECT_FALSE(fs::exists(machine.directory() / "made"));
+}
+
+// A mount point is neither moved nor removed.
+TEST_F(RestoreOver, WhatCanBeNeitherMovedNorRemovedEndsIt) {
+  Machine machine(store_);
+  fs::create_directory(machine.directory());
+  if (::mount("tmpfs", machine.directory().c_str(), "tmpfs", 0, "size=16m") != 0) {
+    GTEST_SKIP() << "only root can mount";
+  }
+  put_file(machine.directory() / "file", "x");
+  ASSERT_EQ(machine.save().outcome, SaveOutcome::saved);
+  int requests = 0;
+  store_.before_each([&](const auto&) { ++requests; });
+  for (int round = 0; round < 2; ++round) {
+    const RestoreReport report = machine.restore();
+    EXPECT_EQ(report.outcome, RestoreOutcome::unavailable);
+    EXPECT_THAT(report.warnings, ElementsAre(HasSubstr("can be neither moved")));
+    EXPECT_EQ(requests, 0);
+  }
+  store_.before_each({});
+  ASSERT_EQ(::umount(machine.directory().c_str()), 0);
 }
 
 // A kill at any time leaves the directory as a whole at its place, or set aside under a name that the next restore

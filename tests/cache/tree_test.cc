@@ -215,6 +215,12 @@ TEST_F(Tree, TheIndexIsReadAsItWasWritten) {
   EXPECT_EQ(read->manifest, index.manifest);
 }
 
+TEST_F(Tree, AnIndexThatCannotBeWrittenLeavesNothing) {
+  fs::create_directories(place_.path() / "index/in-the-way");
+  EXPECT_FALSE(write_index(place_.path() / "index", sample_index()));
+  EXPECT_FALSE(fs::exists(place_.path() / "index.new"));
+}
+
 TEST_F(Tree, ADamagedIndexIsNone) {
   const fs::path path = place_.path() / "index";
   ASSERT_TRUE(write_index(path, sample_index()).has_value());

@@ -142,12 +142,14 @@ class Filler {
   Result<void> make_hard_links(const std::stop_token& stop) {
     Creator creator = new_creator();
     for (std::uint32_t index = 0; index < manifest_.entries.size(); ++index) {
+      if (index % kPortion == 0) TRY(check_stop(stop));
       const Entry entry = manifest_.entries[index];
       if (entry.kind != EntryKind::hard_link || action(index) != Action::make) continue;
       TRY(creator.make_hard_link(entry.path, entry.target));
     }
     // A new name changes the ctime of all names.
     for (std::uint32_t index = 0; index < manifest_.entries.size(); ++index) {
+      if (index % kPortion == 0) TRY(check_stop(stop));
       const Entry entry = manifest_.entries[index];
       if (entry.kind != EntryKind::hard_link) continue;
       files_[index] = TRY(creator.status(entry.path));
@@ -171,6 +173,7 @@ class Filler {
     TRY(for_each(open, stop, finish));
     Creator creator = new_creator();
     while (!closed.empty()) {
+      if (closed.size() % kPortion == 0) TRY(check_stop(stop));
       TRY(finish(creator, manifest_.entries[closed.back()]));
       closed.pop_back();
     }
