@@ -151,6 +151,14 @@ class Saver {
     if (!plan_.differs && !plan_.reads && same_root() && !must_heal()) {
       return SaveEnding{SaveOutcome::unchanged, ""};
     }
+    // Found out only in the end, it would be after all content was stored, each time.
+    if (least_manifest_memory(found_, plan_) > kManifestLimit) {
+      const Error error{ErrorKind::invalid,
+                        fmt::format("the directory has {} entries, and their list alone would be larger than a cache's "
+                                    "may be: leave some out with --cache-exclude",
+                                    found_.size())};
+      return failure(error);
+    }
     // What this machine remembers of the base is what it has checked, or stored itself.
     if (!base_.index || damaged_.empty()) return std::nullopt;
     // What is stored from here on builds on what the store has.
