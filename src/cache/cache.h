@@ -38,7 +38,7 @@ enum class From {
 
 struct RestoreOptions {
   std::optional<uid_t> owner;  // uid and gid of everything created; absent: ours
-  unsigned threads = 0;        // 0: one per core
+  unsigned threads = 0;        // 0: two per core, 4 to 24
   unsigned transfers = 0;      // requests at a time; 0: as many as suit the machine. Each holds some MiB
   // Apps whose cache, of the same stack and architecture, is restored where this one has none: the first that has one
   // that can be restored. Nothing is written to theirs; what comes of it is the app's own with its next save.
@@ -71,7 +71,7 @@ enum class SaveAs {
 };
 
 struct SaveOptions {
-  unsigned threads = 0;
+  unsigned threads = 0;    // 0: two per core, 4 to 24, and one per core to list the directory
   unsigned transfers = 0;  // files that are read, and packs of them stored, at a time; 0: as many as suit the machine
   int compression_level = kDefaultCompressionLevel;  // zstd's
   // What the files may have together, in bytes; trim.h says what is left out of a directory that has more. 0: anything.

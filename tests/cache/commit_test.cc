@@ -110,7 +110,7 @@ TEST_F(Commit, GivesUpAfterEightAttempts) {
   faulty_.before_each([&](const Operation& operation) {
     if (operation.verb != Verb::put) return;
     ++puts;
-    const Transition touch = [](const Seen& seen) -> Result<std::optional<Head>> { return marked_bad(seen, {}); };
+    const Transition touch = [](const Seen& seen) -> Result<std::optional<Head>> { return unpinned(seen, ""); };
     EXPECT_TRUE(update_head(memory_, layout_, touch, {}));
   });
   EXPECT_EQ(commit(faulty_, layout_, opened, proposal, {}).error().kind, ErrorKind::conflict);

@@ -151,8 +151,10 @@ TEST_F(Repair, WhatIsOnlyCalledBadIsMadeAnew) {
   fill();
   save();
   const Picture tree = picture(machine_.directory());
-  std::vector<ObjectName> objects = objects_of(head(), head().generations.front());
-  const Transition mark = [&](const Seen& seen) -> Result<std::optional<Head>> { return marked_bad(seen, objects); };
+  const std::vector<ObjectName> objects = objects_of(head(), head().generations.front());
+  const Transition mark = [&](const Seen& seen) -> Result<std::optional<Head>> {
+    return swept(seen, {.objects = {}, .taken = seen.now, .gone = objects});
+  };
   ASSERT_TRUE(update_head(memory_, layout_, mark, {}));
   EXPECT_EQ(Machine(memory_).restore().outcome, RestoreOutcome::damaged);
   expect_mended(mend(), tree);

@@ -16,10 +16,10 @@ namespace {
 using Json = nlohmann::ordered_json;
 using ReadJson = nlohmann::json;
 
-// The text ends so, whatever the format: a later program finds it, and an earlier one can tell newer from damaged.
 // Far more than any program writes. JSON is copied and printed by recursion, so that hostile depth would end the
 // process.
 constexpr int kDepthLimit = 64;
+// The text ends so, whatever the format: a later program finds it, and an earlier one can tell newer from damaged.
 constexpr std::string_view kSumBegin = ",\"sha256\":\"";
 constexpr std::string_view kSumEnd = "\"}\n";
 constexpr std::size_t kTailBytes = kSumBegin.size() + 64 + kSumEnd.size();

@@ -214,12 +214,6 @@ Head replaced(const Seen& seen, const Fates& fates, SavesUnderWay saves) {
   return tidied(seen.head, std::move(head));
 }
 
-Head marked_bad(const Seen& seen, std::span<const ObjectName> objects) {
-  Head head = rewritten(seen);
-  mark_bad(head, objects);
-  return head;
-}
-
 std::vector<ObjectName> expired_trash(const Seen& seen) {
   std::vector<ObjectName> expired;
   for (const Trashed& trashed : seen.head.trash) {

@@ -297,7 +297,7 @@ class Filler {
 
   Result<void> write_file(Creator& creator, std::uint32_t index, std::span<const Piece> pieces) {
     const Entry entry = manifest_.entries[index];
-    // begin_tree has filled the map; from then on only the counts change.
+    // begin_files has filled the map; from then on only the counts change.
     const auto unfinished = unfinished_.find(index);
     if (unfinished == unfinished_.end()) {
       files_[index] = TRY(creator.make_file(entry.path, attributes_of(entry), entry.size, pieces));

@@ -57,7 +57,7 @@ class Listing {
   bool has_one_owner() const { return has_one_owner_; }
   // A file that was changed since: what it is now.
   void renew(std::size_t index, const FileStatus& status);
-  // Takes these entries out, by index; with a directory goes all that lies in it.
+  // Takes these entries out, by index. Whoever takes out a directory takes out all that lies in it.
   void remove(const std::vector<bool>& gone);
 
  private:
