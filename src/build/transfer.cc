@@ -3,6 +3,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <optional>
+#include <system_error>
 #include <thread>
 
 #include "store/stall.h"
@@ -43,7 +44,6 @@ struct Transfer::State {
   }
 
   const TransferLimits limits;
-  const Clock::time_point started = Clock::now();
   store::Watched watched;
   const util::StopAfter deadline;
   const store::StallWatch watch;
@@ -55,12 +55,24 @@ struct Transfer::State {
 Transfer::Transfer(std::shared_ptr<store::ObjectStore> store, std::shared_ptr<const store::Meter> meter,
                    TransferLimits limits, Work work, const std::stop_token& stop)
     : pass_on_(stop, [this] { abandon_.request_stop(); }),
-      state_(std::make_shared<State>(std::move(store), std::move(meter), limits, abandon_.get_token())) {
-  std::thread([state = state_, work = std::move(work)]() mutable { state->run(std::move(work)); }).detach();
+      state_(begin(std::move(store), std::move(meter), limits, std::move(work), abandon_.get_token())) {}
+
+std::shared_ptr<Transfer::State> Transfer::begin(std::shared_ptr<store::ObjectStore> store,
+                                                 std::shared_ptr<const store::Meter> meter, TransferLimits limits,
+                                                 Work work, const std::stop_token& stop) {
+  // Both watches over it are threads, too; without them it might last for ever.
+  try {
+    auto state = std::make_shared<State>(std::move(store), std::move(meter), limits, stop);
+    std::thread([state, work = std::move(work)]() mutable { state->run(std::move(work)); }).detach();
+    return state;
+  } catch (const std::system_error&) {
+    return nullptr;
+  }
 }
 
 Transfer::~Transfer() {
   abandon_.request_stop();
+  if (!state_) return;
   std::unique_lock lock(state_->mutex);
   // Without a request in flight it tidies up, and comes to an end.
   while (!state_->wait_for(lock, kMoment)) {
@@ -69,6 +81,7 @@ Transfer::~Transfer() {
 }
 
 bool Transfer::wait() {
+  if (!state_) return false;
   std::unique_lock lock(state_->mutex);
   // Returns, too, when the token fires.
   state_->changed.wait(lock, state_->watch.token(), [this] { return state_->ended.has_value(); });
@@ -76,17 +89,15 @@ bool Transfer::wait() {
 }
 
 std::string Transfer::lateness() const {
+  if (!state_) return "found no thread to work in";
   if (!state_->watch.stalled()) return "took too long";
   return fmt::format("made no progress for {}", util::human_duration(state_->limits.stall));
 }
 
-std::chrono::steady_clock::time_point Transfer::started() const {
-  return state_->started;
-}
-
 std::chrono::steady_clock::duration Transfer::taken() const {
+  if (!state_) return {};
   const std::lock_guard guard(state_->mutex);
-  return state_->ended.value_or(State::Clock::now()) - state_->started;
+  return state_->ended.value_or(State::Clock::now()) - started_;
 }
 
 }  // namespace hearth::build

@@ -22,7 +22,8 @@ struct TransferLimits {
 class Transfer {
  public:
   // On the store, until the token fires; it is fired by a limit, by `stop` and by the destructor. What it captures is
-  // its own: a transfer that hangs in the store outlives this object.
+  // its own: a transfer that hangs in the store outlives this object. Where the system has no thread for it, it is not
+  // called, and the transfer is late at once.
   using Work = std::function<void(store::ObjectStore&, const std::stop_token&)>;
 
   Transfer(std::shared_ptr<store::ObjectStore> store, std::shared_ptr<const store::Meter> meter, TransferLimits limits,
@@ -36,18 +37,23 @@ class Transfer {
   // whatever it still does.
   bool wait();
 
-  // Why it is late: "made no progress for 10 s" or "took too long".
+  // Why it is late: "made no progress for 10 s", "took too long" or "found no thread to work in".
   std::string lateness() const;
 
-  std::chrono::steady_clock::time_point started() const;
+  std::chrono::steady_clock::time_point started() const { return started_; }
   // How long the work took, or until now where it has not returned.
   std::chrono::steady_clock::duration taken() const;
 
  private:
   struct State;
+  static std::shared_ptr<State> begin(std::shared_ptr<store::ObjectStore> store,
+                                      std::shared_ptr<const store::Meter> meter, TransferLimits limits, Work work,
+                                      const std::stop_token& stop);
+
+  const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   std::stop_source abandon_;
   std::stop_callback<std::function<void()>> pass_on_;
-  const std::shared_ptr<State> state_;
+  const std::shared_ptr<State> state_;  // null where there was no thread
 };
 
 // The same for work with a report, of cache::restore or cache::save.

@@ -38,7 +38,7 @@ enum class From {
 
 struct RestoreOptions {
   std::optional<uid_t> owner;  // uid and gid of everything created; absent: ours
-  unsigned threads = 0;        // 0: one per core
+  unsigned threads = 0;        // 0: two per core, 4 to 24
   unsigned transfers = 0;      // requests at a time; 0: as many as suit the machine. Each holds some MiB
   // Apps whose cache, of the same stack and architecture, is restored where this one has none: the first that has one
   // that can be restored. Nothing is written to theirs; what comes of it is the app's own with its next save.
@@ -71,7 +71,7 @@ enum class SaveAs {
 };
 
 struct SaveOptions {
-  unsigned threads = 0;
+  unsigned threads = 0;    // 0: two per core, 4 to 24, and one per core to list the directory
   unsigned transfers = 0;  // files that are read, and packs of them stored, at a time; 0: as many as suit the machine
   int compression_level = kDefaultCompressionLevel;  // zstd's
   // What the files may have together, in bytes; trim.h says what is left out of a directory that has more. 0: anything.
@@ -103,7 +103,8 @@ struct SaveReport {
 // is on one file system with it, and writable. Ends in exactly what was saved, or in no directory or an empty one:
 // every byte is verified before it is visible at `directory`. Writes the index file at `index` (what was restored,
 // bound to store, name and generation; the next save reads nothing that it proves unchanged). Never an error: the
-// outcome tells; a seed that cannot be had is a miss, with a warning. A stop request is `late`.
+// outcome tells; a seed that cannot be had is a miss, with a warning. A stop request is `late`. Only what can be
+// neither moved nor removed stays at `directory`, and nothing is restored: unavailable.
 RestoreReport restore(store::ObjectStore& store, const Name& name, const std::filesystem::path& directory,
                       const std::filesystem::path& index, const RestoreOptions& options, std::stop_token stop);
 

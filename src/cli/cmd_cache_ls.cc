@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "build/last_restore.h"
-#include "cache/save/survey.h"
+#include "cache/operator/survey.h"
 #include "cache/tree/parallel.h"
 #include "cli/cache_target.h"
 #include "cli/command.h"

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cache/generations/inspect.h"
-#include "cache/save/survey.h"
+#include "cache/operator/survey.h"
 #include "cli/cache_target.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"

@@ -1,6 +1,7 @@
 // The program: parses the command line, runs the command, and turns what escaped into an exit code.
 #include <fcntl.h>
 #include <malloc.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -40,6 +41,17 @@ void hold_standard_descriptors() {
   }
 }
 
+// A save and a restore have some directories open in each of their threads, beside as many connections; 1,024
+// descriptors are few for that. What a build starts has limits of its own (sandbox/limits.h).
+void raise_open_files() {
+  constexpr rlim_t kEnough = 65536;
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= kEnough) return;
+  limit.rlim_cur = std::min(limit.rlim_max, kEnough);
+  // What there is has to do, else.
+  std::ignore = ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int run_program(std::span<char*> arguments) {
   const Result<cli::Signals> signals = cli::Signals::install();
   if (!signals) {
@@ -76,6 +88,7 @@ int run_guarded(std::span<char*> arguments) {
 int main(int argc, char** argv) {
   hold_standard_descriptors();
   bound_the_heap();
+  raise_open_files();
   // Nothing of ours is left that buffers. Static objects are not destroyed: a transfer that hung in the store (see
   // build/transfer.h) may wake up just now, and use them.
   std::_Exit(run_guarded(std::span(argv, static_cast<std::size_t>(argc))));

@@ -53,7 +53,7 @@ struct Request {
   std::string url;  // absolute and percent-encoded; sent as it is
   Headers headers = {};
   Content content = {};
-  // Bytes of an answer 2xx that are taken; a longer one is invalid. Of other answers at most 1 MiB is kept.
+  // Bytes of an answer 2xx that are taken; a longer one is unavailable. Of other answers at most 1 MiB is kept.
   std::uint64_t answer_limit = std::uint64_t{16} << 20;
   DeadConnection dead_connection = DeadConnection::send_again;
   Answering answering = Answering::at_once;

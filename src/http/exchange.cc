@@ -102,7 +102,7 @@ bool Exchange::take_body(std::string_view bytes) {
   if (!answer_.ok()) {
     added = added.first(std::min(added.size(), kKeptOfErrors - std::min(kKeptOfErrors, answer_.body.size())));
   } else if (added.size() > request_.answer_limit - answer_.body.size()) {
-    failure_ = fail(ErrorKind::invalid, "the answer has more than {} bytes", request_.answer_limit);
+    failure_ = fail(ErrorKind::unavailable, "the answer has more than {} bytes", request_.answer_limit);
     return false;
   }
   answer_.body.insert(answer_.body.end(), added.begin(), added.end());

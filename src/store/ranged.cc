@@ -35,7 +35,7 @@ Result<Object> get_ranged(ByteRange range, const RangedVerbs& verbs) {
     if (!sent || sent->first != range.offset) return fail(ErrorKind::unavailable, "the server sent another range");
     info.size = sent->size;
   } else if (wanted && range.offset > 0) {
-    return fail(ErrorKind::invalid, "the server does not honour ranges");
+    return fail(ErrorKind::unavailable, "the server does not honour ranges");
   }
   const ByteRange clipped = TRY(clip(range, info.size));
   if (clipped.length != answer.body.size()) {

@@ -21,7 +21,7 @@ struct RangedVerbs {
 };
 
 // The bytes of the range; never a suffix range, since some servers fail at it. A server that answers with the whole
-// object, with another range, or with fewer bytes than it says is unavailable, or invalid where that does not change.
+// object, with another range, or with fewer bytes than it says is unavailable: that says nothing of the object.
 Result<Object> get_ranged(ByteRange range, const RangedVerbs& verbs);
 
 // What get and put send of a body.

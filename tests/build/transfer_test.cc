@@ -8,6 +8,7 @@
 #include "cache/cache.h"
 #include "fake_surroundings.h"
 #include "support/faulty_store.h"
+#include "support/thread_calls.h"
 
 namespace hearth::build {
 namespace {
@@ -95,6 +96,22 @@ TEST_F(TransferTest, TheDestructorEndsIt) {
            },
            {});
   EXPECT_TRUE(*ended);
+}
+
+// The watches over it are threads, too.
+TEST_F(TransferTest, WithoutAThreadItIsLateAtOnce) {
+  for (int threads = 0; threads < 3; ++threads) {
+    const support::FewThreads few(threads);
+    ReportingTransfer<cache::RestoreReport> transfer(store(), nullptr, {hours(1), hours(1)},
+                                                     [](store::ObjectStore&, const std::stop_token&) {
+                                                       ADD_FAILURE() << "nobody watches over it";
+                                                       return cache::RestoreReport();
+                                                     },
+                                                     {});
+    EXPECT_EQ(cache::RestoreOutcome::late, transfer.wait().outcome);
+    EXPECT_EQ("found no thread to work in", transfer.transfer().lateness());
+    EXPECT_EQ(milliseconds(0), transfer.transfer().taken());
+  }
 }
 
 TEST_F(TransferTest, OneThatHangsIsLeftToItself) {

@@ -181,6 +181,18 @@ TEST_F(Collect, PurgeUnlessSomebodySaved) {
   EXPECT_EQ((*report)->bytes, 3300U);
 }
 
+// Nobody can tell what is the newest generation where HEAD is damaged or gone.
+TEST_F(Collect, PurgeUnlessSomebodySavedChangesNothingWhereHeadCannotTell) {
+  save('a');
+  ASSERT_TRUE(memory_.put(layout_.head(), as_bytes("garbage"), store::Condition::none(), {}));
+  EXPECT_EQ(purge_unless_saved(memory_, layout_, sample::id('a'), {}).error().kind, ErrorKind::corrupt);
+  EXPECT_EQ(as_text(memory_.get(layout_.head(), {}, {})->bytes), "garbage");
+  ASSERT_TRUE(memory_.remove(layout_.head(), {}));
+  EXPECT_EQ(purge_unless_saved(memory_, layout_, sample::id('a'), {}).error().kind, ErrorKind::not_found);
+  EXPECT_EQ(read_head(memory_, layout_, {})->state, HeadState::absent);
+  EXPECT_EQ(purge(memory_, layout_, {})->deleted, 2U);
+}
+
 TEST_F(Collect, PurgeWithLostAnswersIsDoneOnce) {
   save('a');
   support::FaultyStore dying(memory_);
@@ -242,6 +254,20 @@ TEST_F(Collect, WhatOneSweepLeavesTheNextOneTakes) {
   report = *sweep(memory_, layout_, {});
   EXPECT_EQ(report.trashed.objects, 5U);
   EXPECT_EQ(report.waiting.objects, kSweepLimit);
+}
+
+TEST_F(Collect, OfAnAppGoesAlsoWhatWasPurgedFromOutside) {
+  save('a');
+  Name other = sample::kName;
+  other.stack = "other";
+  const Layout left = *Layout::of(other);
+  const store::Key key = left.key({sample::id('0'), ObjectKind::pack, sample::id('9'), 0});
+  ASSERT_TRUE(memory_.put(key, as_bytes("123456789"), store::Condition::none(), {}));
+  const Result<PurgeReport> report = purge_app(memory_, sample::kName.app, {});
+  ASSERT_TRUE(report) << report.error().message;
+  EXPECT_EQ(report->deleted, 3U);
+  EXPECT_EQ(report->bytes, 1109U);
+  EXPECT_FALSE(memory_.stat(key, {}));
 }
 
 TEST_F(Collect, CachesAreMeasuredWithWhatIsLeftOfThem) {

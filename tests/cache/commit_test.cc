@@ -43,6 +43,8 @@ class Commit : public testing::Test {
                : "";
   }
 
+  void fill_trash(std::uint32_t objects);
+
   bool exists(const ObjectName& object) { return memory_.stat(layout_.key(object), {}).has_value(); }
 
   store::MemoryStore memory_;
@@ -108,7 +110,7 @@ TEST_F(Commit, GivesUpAfterEightAttempts) {
   faulty_.before_each([&](const Operation& operation) {
     if (operation.verb != Verb::put) return;
     ++puts;
-    const Transition touch = [](const Seen& seen) -> Result<std::optional<Head>> { return marked_bad(seen, {}); };
+    const Transition touch = [](const Seen& seen) -> Result<std::optional<Head>> { return unpinned(seen, ""); };
     EXPECT_TRUE(update_head(memory_, layout_, touch, {}));
   });
   EXPECT_EQ(commit(faulty_, layout_, opened, proposal, {}).error().kind, ErrorKind::conflict);
@@ -166,6 +168,66 @@ TEST_F(Commit, WhatCannotBeDeletedStaysInTheTrash) {
   faulty_.refuse(Verb::remove, ErrorKind::denied);
   ASSERT_EQ(commit(faulty_, layout_, opened, proposal, {})->outcome, CommitOutcome::committed);
   EXPECT_EQ(read_head(memory_, layout_, {})->seen.head.trash.size(), before + 2);
+}
+
+// A HEAD in whose trash so many objects wait that the grace is over for, and that are all there.
+void Commit::fill_trash(std::uint32_t objects) {
+  const Transition transition = [&](const Seen& seen) -> Result<std::optional<Head>> {
+    Head head = unpinned(seen, "");
+    for (std::uint32_t number = 0; number < objects; ++number) {
+      head.trash.push_back({{head.epoch, ObjectKind::pack, sample::id('9'), number}, memory_.now()});
+      put_bytes(layout_.key(head.trash.back().object), "x");
+    }
+    return head;
+  };
+  ASSERT_TRUE(open_head(memory_, layout_, {}));
+  ASSERT_TRUE(update_head(memory_, layout_, transition, {}));
+  memory_.advance(kGrace + std::chrono::seconds(1));
+}
+
+TEST_F(Commit, ALotOfTrashGoesInParts) {
+  fill_trash(700);
+  save('a');
+  EXPECT_EQ(read_head(memory_, layout_, {})->seen.head.trash.size(), 200U);
+  save('b');
+  EXPECT_EQ(read_head(memory_, layout_, {})->seen.head.trash.size(), 0U);
+}
+
+TEST_F(Commit, TrashIsTriedOnceHoweverOftenHeadIsPut) {
+  fill_trash(700);
+  const HeadRead opened = *open_head(memory_, layout_, {});
+  const Proposal proposal = uploaded('a', opened);
+  int removals = 0;
+  int puts = 0;
+  faulty_.before_each([&](const Operation& operation) {
+    removals += operation.verb == Verb::remove ? 1 : 0;
+    if (operation.verb != Verb::put || ++puts > 3) return;
+    const Transition touch = [](const Seen& seen) -> Result<std::optional<Head>> { return unpinned(seen, ""); };
+    EXPECT_TRUE(update_head(memory_, layout_, touch, {}));
+  });
+  faulty_.refuse(Verb::remove, ErrorKind::denied);
+  EXPECT_EQ(commit(faulty_, layout_, opened, proposal, {})->attempts, 4);
+  EXPECT_EQ(removals, 1) << "one request, whose first object is refused";
+  EXPECT_EQ(read_head(memory_, layout_, {})->seen.head.trash.size(), 700U);
+}
+
+TEST_F(Commit, NothingIsDeletedBetweenAConflictAndTheNextAttempt) {
+  fill_trash(3);
+  const HeadRead opened = *open_head(memory_, layout_, {});
+  const Proposal proposal = uploaded('a', opened);
+  std::string order;
+  faulty_.before_each([&](const Operation& operation) {
+    if (operation.verb == Verb::remove) order += 'd';
+    if (operation.verb != Verb::put) return;
+    const Transition touch = [](const Seen& seen) -> Result<std::optional<Head>> { return unpinned(seen, ""); };
+    if (!order.contains('p')) {
+      EXPECT_TRUE(update_head(memory_, layout_, touch, {}));
+    }
+    order += 'p';
+  });
+  EXPECT_EQ(commit(faulty_, layout_, opened, proposal, {})->outcome, CommitOutcome::committed);
+  EXPECT_EQ(order, "dddpp");
+  EXPECT_EQ(read_head(memory_, layout_, {})->seen.head.trash.size(), 0U);
 }
 
 TEST_F(Commit, WithoutSwapItReadsBack) {

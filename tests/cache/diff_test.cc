@@ -189,6 +189,33 @@ TEST_F(DiffOf, ContentThatLiesElsewhereIsNotChanged) {
   expect_same(all.diff.upload, report);
 }
 
+// The digest of short content can be made to be that of longer content.
+TEST_F(DiffOf, ABlockOfTheSameDigestMayHoldOtherContent) {
+  const auto made = [](std::uint32_t raw_bytes) {
+    OpenedGeneration opened{.epoch = new_id(), .generation = {}, .manifest = {}};
+    opened.generation.manifests = {{new_id(), 100, {}}};
+    const Extent extent{0, 0, 1'000};
+    opened.manifest.entries.add(
+        {.path = "file", .mode = 0644, .size = 1'000, .target = {}, .extents = std::span(&extent, 1)});
+    opened.manifest.inline_bytes.resize(100);
+    opened.manifest.blocks = {{.pack = kInline,
+                               .offset = 0,
+                               .stored_bytes = 100,
+                               .raw_bytes = raw_bytes,
+                               .digest = util::sha256("stored"),
+                               .encoding = Encoding::zstd}};
+    return opened;
+  };
+  const auto changes = [&](const OpenedGeneration& older, const OpenedGeneration& newer) {
+    std::vector<Change> told;
+    const auto visit = [&](const Difference& difference) { told.push_back(difference.change); };
+    EXPECT_TRUE(diff(store_, Layout::of(kName).value(), older, newer, visit, {}));
+    return told;
+  };
+  EXPECT_THAT(changes(made(1'000), made(1'000)), IsEmpty());
+  EXPECT_THAT(changes(made(1'000), made(2'000)), ElementsAre(Change::content));
+}
+
 TEST_F(DiffOf, ContentOfTheSameSizeInADamagedPackCountsAsChanged) {
   put_file(at("a"), noise(1'500'000, 1));
   save();

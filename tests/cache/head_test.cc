@@ -2,8 +2,12 @@
 
 #include <gmock/gmock.h>
 
+#include <chrono>
+#include <functional>
+
 #include "cache/format/bytes.h"
 #include "cache/format/layout.h"
+#include "cache/format/pack.h"
 #include "cache/format_samples.h"
 #include "cache/mutations.h"
 
@@ -105,6 +109,9 @@ TEST(Head, RefusesWellSealedLies) {
       {"\"generations\":[", "\"generations\":{},\"x\":["},
       {"\"id\":\"bbbb", "\"id\":\"cbbb"},
       {"33554432,33554000", "33554432,-4"},
+      {"33554432,33554000", "33554432,268435457"},
+      {"\"bytes\":100", "\"bytes\":553648129"},
+      {"\"bytes\":100", "\"bytes\":18446744073709551615"},
       {"[0,33554432,33554000]", "[4,33554432,33554000]"},
       {"[0,33554432,33554000]", "[4294967295,33554432,33554000]"},
       {"[0,33554432,33554000]", "0"},
@@ -120,6 +127,55 @@ TEST(Head, RefusesWellSealedLies) {
     ASSERT_FALSE(decoded) << to;
     EXPECT_EQ(decoded.error().kind, ErrorKind::corrupt) << to;
   }
+}
+
+TEST(Head, TheLargestObjectsAreTaken) {
+  std::string text = resealed(encode_head(sample::head()), "33554432,33554000", "33554432,268435456");
+  text = resealed(text, "\"bytes\":100", "\"bytes\":553648128");
+  const auto decoded = decode_head(text);
+  ASSERT_TRUE(decoded) << decoded.error().message;
+  EXPECT_EQ(decoded->generations.front().manifests.front().bytes, kManifestObjectLimit);
+  EXPECT_EQ(decoded->generations.front().packs[1].bytes, kPackLimit);
+}
+
+std::chrono::seconds time_of(const std::function<void()>& work) {
+  const auto began = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - began);
+}
+
+// Each of these takes a minute where something is looked for from the begin, and a HEAD can be ten times as large.
+TEST(Head, ManyMembersAndManySavesTakeNoLongTime) {
+  std::string members;
+  for (int i = 0; i < 30'000; ++i) members += fmt::format("\"x{}\":0,", i);
+  const std::string text = resealed(encode_head(sample::empty_head()), "\"pins\"", members + "\"pins\"");
+  EXPECT_LT(time_of([&] {
+              const auto decoded = decode_head(text);
+              ASSERT_TRUE(decoded) << decoded.error().message;
+              EXPECT_EQ(encode_head(*decoded).size(), text.size());
+            }),
+            std::chrono::seconds(15));
+  Head head = sample::empty_head();
+  head.generations = {sample::generation('a')};
+  head.generations.front().packs.clear();
+  for (std::uint64_t i = 0; i < 30'000; ++i)
+    head.generations.front().packs.push_back({fmt::format("{:016x}", i), 0, 9});
+  EXPECT_LT(time_of([&] { EXPECT_EQ(*decode_head(encode_head(head)), head); }), std::chrono::seconds(15));
+}
+
+TEST(Head, ManyBadObjectsTakeNoLongTime) {
+  Head head = sample::empty_head();
+  Generation generation = sample::generation('f');
+  for (std::uint32_t i = 0; i < 100'000; ++i) generation.packs.push_back({sample::id('f'), i + 1, 9});
+  for (std::uint32_t i = 0; i < 50'000; ++i) {
+    head.bad.push_back({head.epoch, ObjectKind::pack, sample::id('a'), i});
+    head.bad.push_back({sample::id('0'), ObjectKind::pack, sample::id('f'), i});
+  }
+  EXPECT_LT(time_of([&] { EXPECT_FALSE(names_bad(head, generation)); }), std::chrono::seconds(10));
+  head.bad.push_back({head.epoch, ObjectKind::pack, sample::id('f'), 77'777});
+  EXPECT_TRUE(names_bad(head, generation));
+  head.bad = {{head.epoch, ObjectKind::manifest, sample::id('f'), 0}};
+  EXPECT_TRUE(names_bad(head, generation));
 }
 
 TEST(Head, ALongChainIsRefused) {

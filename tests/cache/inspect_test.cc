@@ -7,8 +7,8 @@
 
 #include "cache/engine_support.h"
 #include "cache/generations/collect.h"
+#include "cache/operator/survey.h"
 #include "cache/operator/usage.h"
-#include "cache/save/survey.h"
 #include "store/memory_store.h"
 #include "support/faulty_store.h"
 

@@ -2,7 +2,11 @@
 
 #include <gmock/gmock.h>
 #include <rapidcheck.h>
+#include <sys/mman.h>
 
+#include <chrono>
+#include <fstream>
+#include <functional>
 #include <set>
 #include <string>
 
@@ -33,7 +37,7 @@ TEST(Manifest, ComesBack) {
     const auto decoded = decode_manifest(*object);
     ASSERT_TRUE(decoded) << decoded.error().message;
     EXPECT_TRUE(*decoded == manifest);
-    EXPECT_EQ(*base_of(*object), std::nullopt);
+    EXPECT_EQ(unseal(*object)->base, std::nullopt);
   }
 }
 
@@ -46,7 +50,7 @@ TEST(Manifest, ComesBackAsADelta) {
       const auto decoded = decode_delta(*object, base, kBase);
       ASSERT_TRUE(decoded) << decoded.error().message;
       EXPECT_TRUE(*decoded == next);
-      EXPECT_EQ(*base_of(*object), kBase);
+      EXPECT_EQ(unseal(*object)->base, kBase);
     }
   }
 }
@@ -76,6 +80,19 @@ TEST(Manifest, NewTimesAloneTakeAFewBytesEach) {
   const auto decoded = decode_delta(*object, base, kBase);
   ASSERT_TRUE(decoded) << decoded.error().message;
   EXPECT_TRUE(*decoded == next);
+}
+
+TEST(Manifest, ABlockOfTheSameDigestAtTheSamePlaceMayBeAnotherOne) {
+  for (const auto change : {0, 1, 2}) {
+    Manifest next = sample::manifest();
+    Block& block = next.blocks[0];
+    if (change == 0) block.raw_bytes = 1001;
+    if (change == 1) block.stored_bytes = 99;
+    if (change == 2) block.digest = util::sha256("other");
+    const auto object = encode_delta(next, sample::manifest(), kBase);
+    ASSERT_TRUE(object);
+    EXPECT_TRUE(*decode_sample_delta(*object) == next);
+  }
 }
 
 TEST(Manifest, DeltaFitsItsBaseOnly) {
@@ -140,6 +157,97 @@ TEST(Manifest, CountsAreNotTrusted) {
   body.varint(0);
   body.varint(UINT64_MAX);  // entries
   EXPECT_EQ(decode_manifest(*seal(body.bytes(), std::nullopt, {}, Packing::small)).error().kind, ErrorKind::corrupt);
+}
+
+// By how much the memory of this process grew at most, in bytes.
+std::uint64_t most_memory_of(const std::function<void()>& work) {
+  const auto field = [](std::string_view name) {
+    std::ifstream status("/proc/self/status");
+    std::string line;
+    while (std::getline(status, line)) {
+      if (line.starts_with(name)) return std::stoull(line.substr(name.size()));
+    }
+    ADD_FAILURE() << "no " << name;
+    return 0ULL;
+  };
+  std::ofstream("/proc/self/clear_refs") << "5";  // the highest mark is what is used now
+  const std::uint64_t before = field("VmHWM:");
+  work();
+  return (field("VmHWM:") - before) << 10;
+}
+
+// A few KiB as they are stored: numbers for which a gigabyte would be made ready, and nothing behind them but zeros.
+TEST(Manifest, LargeCountsAreRefusedBeforeAnythingIsMadeReady) {
+  const auto object = [](std::size_t zeros, const std::function<void(ByteWriter&)>& begin) {
+    ByteWriter body;
+    body.varint(0755);
+    body.zigzag(0);
+    begin(body);
+    body.raw(std::vector<std::byte>(zeros));
+    return *seal(body.bytes(), std::nullopt, {}, Packing::fast);
+  };
+  constexpr std::size_t kPacks = 12'000'000;
+  const auto packs = object(3 * kPacks, [](ByteWriter& body) { body.varint(kPacks); });
+  constexpr std::size_t kExtents = 34'000'000;
+  const auto extents = object(kExtents, [](ByteWriter& body) {
+    body.varint(0);  // packs
+    body.varint(0);  // blocks
+    body.varint(1);  // entries
+    body.varint(0);
+    body.text("a");
+    body.u8(static_cast<std::uint8_t>(EntryKind::file));
+    body.zigzag(0);
+    body.varint(0644);
+    body.varint(1);
+    body.varint(kExtents);
+  });
+  for (const auto& hostile : {packs, extents}) {
+    EXPECT_LT(hostile.size(), 10'000U);
+    EXPECT_LT(most_memory_of([&] { EXPECT_EQ(decode_manifest(hostile).error().kind, ErrorKind::corrupt); }),
+              std::uint64_t{100} << 20);
+  }
+}
+
+TEST(Manifest, WhatDoesNotFitIsRefusedAndNotCut) {
+  Manifest manifest = sample::manifest();
+  const std::string name(70'000, 'x');
+  manifest.entries.add({.path = name, .mode = 0644, .target = {}, .extents = {}});
+  EXPECT_EQ(manifest.entries.memory(), UINT64_MAX);
+  ASSERT_FALSE(check(manifest));
+  EXPECT_EQ(check(manifest).error().kind, ErrorKind::corrupt);
+  // Nobody looks into it, so it costs no memory.
+  constexpr std::size_t kTooMuch = kManifestLimit + 1;
+  void* const zeros = ::mmap(nullptr, kTooMuch, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  ASSERT_NE(zeros, MAP_FAILED);
+  const auto sealed = seal({static_cast<const std::byte*>(zeros), kTooMuch}, std::nullopt, {}, Packing::fast);
+  ASSERT_FALSE(sealed);
+  EXPECT_EQ(sealed.error().kind, ErrorKind::invalid);
+  ::munmap(zeros, kTooMuch);
+}
+
+// Each in a pack of its own, all with one digest: as many steps as blocks, and not as many as pairs of them.
+TEST(Manifest, ManyBlocksAndPacksTakeNoLongTime) {
+  constexpr std::uint32_t kMany = 30'000;
+  Manifest base;
+  for (std::uint32_t i = 0; i < kMany; ++i) {
+    base.packs.push_back({sample::id('a'), i, 5000});
+    base.blocks.push_back({.pack = i,
+                           .offset = 8,
+                           .stored_bytes = 100,
+                           .raw_bytes = 1000,
+                           .digest = util::sha256("the same"),
+                           .encoding = Encoding::zstd});
+  }
+  Manifest next = base;
+  std::ranges::reverse(next.packs);
+  next.blocks[0].offset = 9;
+  const auto began = std::chrono::steady_clock::now();
+  const auto object = encode_delta(next, base, kBase);
+  ASSERT_TRUE(object);
+  const auto decoded = decode_delta(*object, base, kBase);
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(10));
+  ASSERT_TRUE(decoded) << decoded.error().message;
+  EXPECT_TRUE(*decoded == next);
 }
 
 Entry file(std::string_view path, std::uint64_t size = 0, std::span<const Extent> extents = {}) {

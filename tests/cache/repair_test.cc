@@ -151,8 +151,10 @@ TEST_F(Repair, WhatIsOnlyCalledBadIsMadeAnew) {
   fill();
   save();
   const Picture tree = picture(machine_.directory());
-  std::vector<ObjectName> objects = objects_of(head(), head().generations.front());
-  const Transition mark = [&](const Seen& seen) -> Result<std::optional<Head>> { return marked_bad(seen, objects); };
+  const std::vector<ObjectName> objects = objects_of(head(), head().generations.front());
+  const Transition mark = [&](const Seen& seen) -> Result<std::optional<Head>> {
+    return swept(seen, {.objects = {}, .taken = seen.now, .gone = objects});
+  };
   ASSERT_TRUE(update_head(memory_, layout_, mark, {}));
   EXPECT_EQ(Machine(memory_).restore().outcome, RestoreOutcome::damaged);
   expect_mended(mend(), tree);
@@ -239,6 +241,45 @@ TEST_F(Repair, TheIndexProvesWhatNoDigestDoes) {
   Machine fresh(memory_);
   EXPECT_EQ(fresh.restore().outcome, RestoreOutcome::hit);
   EXPECT_EQ(picture(fresh.directory()), tree);
+}
+
+// Somebody who writes into the store made a manifest that calls a block of the pack smaller than its trailer does. What
+// lies in the block by the trailer, and in the directory, has no place in the block by the manifest.
+TEST_F(Repair, ATrailerOfALargerBlockIsNotFollowed) {
+  constexpr std::size_t kTold = 1'000;
+  const std::string content(100'000, 'x');
+  put_file(machine_.directory() / "file", content);
+  const std::vector<std::byte> raw(content.size(), std::byte{'x'});
+  const EncodedBlock block = *encode_block(raw, kDefaultCompressionLevel);
+  PackBuilder builder;
+  builder.add(block, {Chunk{content_digest(raw), 0, static_cast<std::uint32_t>(raw.size())}});
+  std::vector<std::byte> pack = builder.finish();
+  pack.front() ^= std::byte{1};
+
+  const HeadRead opened = *open_head(memory_, layout_, {});
+  const std::string save = new_id();
+  Manifest manifest;
+  manifest.packs = {{save, 0, pack.size()}};
+  manifest.blocks = {block.block};
+  manifest.blocks[0].offset = 8;
+  manifest.blocks[0].raw_bytes = kTold;
+  ASSERT_LT(block.block.stored_bytes, kTold);
+  const Extent extent{0, 0, kTold};
+  manifest.entries.add({.path = "file", .mode = 0644, .size = kTold, .target = {}, .extents = std::span(&extent, 1)});
+  const StoredManifest stored = *store_manifest(memory_, layout_, opened.seen, save, manifest, std::nullopt, {});
+  put(layout_.key({opened.seen.head.epoch, ObjectKind::pack, save, 0}), pack);
+  const Proposal proposal{.generation = stored.generation,
+                          .epoch = opened.seen.head.epoch,
+                          .base = {},
+                          .cut = {},
+                          .damaged = {},
+                          .place = Place::in_force};
+  ASSERT_EQ(commit(memory_, layout_, opened, proposal, {})->outcome, CommitOutcome::committed);
+
+  const RepairReport report = mend();
+  EXPECT_EQ(report.outcome, VerifyOutcome::damaged);
+  ASSERT_THAT(report.left, SizeIs(1));
+  EXPECT_THAT(report.left[0].files, ElementsAre("file"));
 }
 
 TEST_F(Repair, AManifestIsNotMended) {

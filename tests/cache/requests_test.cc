@@ -52,6 +52,27 @@ TEST_F(Requests, AFileOfTheSameLengthIsLookedForInItsPack) {
   EXPECT_EQ(requests_of_save(), 4);
 }
 
+// However many are gone, all are found in one look, and the next one takes what is left.
+TEST_F(Requests, ASaveAsksTwiceForEachPackOfACacheThatLostMany) {
+  make_plain_tree(machine_.directory(), 80, 500'000);
+  ASSERT_EQ(machine_.save().outcome, SaveOutcome::saved);
+  std::vector<store::Key> packs = objects_of(memory_);
+  std::erase_if(packs, [](const store::Key& key) { return !key.text().contains("/pack/"); });
+  ASSERT_GE(packs.size(), 4U);
+  for (std::size_t index = 1; index < packs.size(); ++index) ASSERT_TRUE(memory_.remove(packs[index], {}));
+  Machine other(store_);
+  make_plain_tree(other.directory(), 80, 500'000);
+  std::atomic<std::size_t> gets = 0;
+  store_.before_each([&](const support::Operation& operation) {
+    if (operation.verb == support::Verb::get && operation.key.contains("/pack/")) ++gets;
+  });
+  const SaveReport report = other.save();
+  EXPECT_EQ(report.outcome, SaveOutcome::saved) << ::testing::PrintToString(report.warnings);
+  EXPECT_EQ(report.warnings.size(), packs.size() - 1);
+  EXPECT_LE(gets, 2 * packs.size());
+  EXPECT_EQ(restored_picture(memory_), picture(other.directory()));
+}
+
 TEST_F(Requests, ARestoreMakesThreeForAPackAtMost) {
   make_plain_tree(machine_.directory(), 80, 500'000);
   ASSERT_EQ(machine_.save().outcome, SaveOutcome::saved);

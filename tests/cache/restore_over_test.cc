@@ -2,11 +2,13 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "cache/engine_support.h"
+#include "cache/restore/update_plan.h"
 #include "store/memory_store.h"
 #include "support/faulty_store.h"
 
@@ -15,6 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using ::testing::Contains;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
@@ -124,6 +127,42 @@ TEST_F(RestoreOver, AFileIsNoLongerTakenForItselfWhereOnlyItsCtimeTells) {
   follow();
 }
 
+// The digest of short content can be made to be that of longer content.
+TEST_F(RestoreOver, ABlockOfTheSameDigestMayBeAnotherOne) {
+  Machine machine(store_);
+  put_file(machine.directory() / "file", std::string(1'000, 'x'));
+  Warnings warnings;
+  const Listing found = walk(Directories::open(machine.directory())->root(), 1, {}, warnings, {}).value();
+  const Extent extent{0, 0, 1'000};
+  Manifest manifest;
+  manifest.entries.add({.path = "file",
+                        .mode = static_cast<std::uint16_t>(found.status(0).mode & kModeMask),
+                        .mtime = found.status(0).mtime,
+                        .size = 1'000,
+                        .target = {},
+                        .extents = std::span(&extent, 1)});
+  manifest.packs = {{new_id(), 0, 5'000}};
+  manifest.blocks = {{.pack = 0,
+                      .offset = 8,
+                      .stored_bytes = 100,
+                      .raw_bytes = 1'000,
+                      .digest = util::sha256("stored"),
+                      .encoding = Encoding::zstd}};
+  Base base{.manifest = manifest, .index = Index()};
+  base.index->files = {found.status(0)};
+  base.index->probe = INT64_MAX;
+  EXPECT_THAT(plan_update(found, base, manifest).actions, ElementsAre(Action::keep));
+  for (const int change : {0, 1, 2, 3}) {
+    Manifest wanted = manifest;
+    if (change == 0) wanted.blocks[0].raw_bytes = 1'001;
+    if (change == 1) wanted.blocks[0].stored_bytes = 99;
+    if (change == 2) wanted.blocks[0].encoding = Encoding::stored;
+    if (change == 3) wanted.blocks[0].offset = 9;
+    const Action expected = change == 3 ? Action::keep : Action::make;
+    EXPECT_THAT(plan_update(found, base, wanted).actions, ElementsAre(expected)) << change;
+  }
+}
+
 TEST_F(RestoreOver, HardLinksAreJoinedAndParted) {
   fs::remove(at("a/twin"));
   put_file(at("a/twin"), "hello\n");
@@ -189,6 +228,44 @@ TEST_F(RestoreOver, SomebodyElsesDirectoryIsLeftAlone) {
   const RestoreReport report = follower_.restore();
   EXPECT_EQ(report.outcome, RestoreOutcome::unavailable);
   EXPECT_TRUE(fs::exists(at("precious")));
+  // It is nobody else's the next time, either, whether or not there is anything to restore.
+  EXPECT_EQ(follower_.restore().outcome, RestoreOutcome::unavailable);
+  for (const store::Key& key : all_objects_of(store_)) ASSERT_TRUE(store_.remove(key, {}).has_value());
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_EQ(follower_.restore().outcome, RestoreOutcome::miss);
+    EXPECT_TRUE(fs::exists(at("precious")));
+  }
+}
+
+// What a build made where a restore found nothing is what that restore has left.
+TEST_F(RestoreOver, WhatIsMadeInAnEmptyDirectoryGoes) {
+  Machine machine(store_, "nobody");
+  fs::create_directory(machine.directory());
+  EXPECT_EQ(machine.restore().outcome, RestoreOutcome::miss);
+  put_file(machine.directory() / "made", "x");
+  EXPECT_EQ(machine.restore().outcome, RestoreOutcome::miss);
+  EXPECT_FALSE(fs::exists(machine.directory() / "made"));
+}
+
+// A mount point is neither moved nor removed.
+TEST_F(RestoreOver, WhatCanBeNeitherMovedNorRemovedEndsIt) {
+  Machine machine(store_);
+  fs::create_directory(machine.directory());
+  if (::mount("tmpfs", machine.directory().c_str(), "tmpfs", 0, "size=16m") != 0) {
+    GTEST_SKIP() << "only root can mount";
+  }
+  put_file(machine.directory() / "file", "x");
+  ASSERT_EQ(machine.save().outcome, SaveOutcome::saved);
+  int requests = 0;
+  store_.before_each([&](const auto&) { ++requests; });
+  for (int round = 0; round < 2; ++round) {
+    const RestoreReport report = machine.restore();
+    EXPECT_EQ(report.outcome, RestoreOutcome::unavailable);
+    EXPECT_THAT(report.warnings, ElementsAre(HasSubstr("can be neither moved")));
+    EXPECT_EQ(requests, 0);
+  }
+  store_.before_each({});
+  ASSERT_EQ(::umount(machine.directory().c_str()), 0);
 }
 
 // A kill at any time leaves the directory as a whole at its place, or set aside under a name that the next restore

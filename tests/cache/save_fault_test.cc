@@ -21,6 +21,9 @@ namespace {
 namespace fs = std::filesystem;
 using support::FaultyStore;
 using ::testing::AnyOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 TEST(SaveFault, ADeadStoreFailsTheSaveAndKeepsTheCache) {
   store::MemoryStore memory;
@@ -139,6 +142,28 @@ TEST(SaveFault, AKilledSaveLeavesTheOldCacheOrTheNew) {
     EXPECT_EQ(restored_picture(*store), next);
     old = next;
   }
+}
+
+// Hard links are told by the path of the file that they are names of, and that is a long one.
+TEST(SaveFault, ADirectoryWhoseListWouldBeTooLargeUploadsNothing) {
+  store::MemoryStore memory;
+  Machine machine(memory);
+  fs::path deep = machine.directory();
+  for (int level = 0; level < 15; ++level) deep /= std::string(250, 'd');
+  fs::create_directories(deep);
+  const util::Fd directory = util::open_file(deep, util::kDirectoryFlags).value();
+  for (int number = 0; number < 3; ++number) {
+    const std::string file = fmt::format("{}", number);
+    put_file(deep / file, noise(600'000, static_cast<unsigned>(number)));
+    for (int link = 0; link < 50'000; ++link) {
+      const std::string name = fmt::format("{}-{}", number, link);
+      ASSERT_EQ(::linkat(directory.get(), file.c_str(), directory.get(), name.c_str(), 0), 0);
+    }
+  }
+  const SaveReport report = machine.save();
+  EXPECT_EQ(report.outcome, SaveOutcome::failed);
+  EXPECT_THAT(report.warnings, ElementsAre(HasSubstr("has 150018 entries")));
+  EXPECT_THAT(all_objects_of(memory), IsEmpty());
 }
 
 TEST(SaveFault, UnreadableFilesAreLeftOut) {

@@ -7,6 +7,8 @@
 #include <memory>
 
 #include "cache/engine_support.h"
+#include "cache/generations/inspect.h"
+#include "cache/save/assemble.h"
 #include "store/local_store.h"
 #include "store/memory_store.h"
 
@@ -44,6 +46,27 @@ TEST_F(SaveRestore, MissingCacheIsAMissAndLeavesNothing) {
   EXPECT_THAT(report.warnings, IsEmpty());
   EXPECT_FALSE(fs::exists(machine_.directory()));
   EXPECT_THAT(all_objects_of(store_), IsEmpty());
+}
+
+TEST_F(SaveRestore, WhatTheListTakesAtLeastIsKnownBeforeAnythingIsRead) {
+  const auto least = [this] {
+    Warnings warnings;
+    const Listing found = walk(Directories::open(machine_.directory())->root(), 1, {}, warnings, {}).value();
+    return least_manifest_memory(found, plan_save(found, {}));
+  };
+  const auto taken = [this] {
+    const Layout layout = Layout::of(kName).value();
+    return open_generation(store_, layout, "0", {}).value().manifest.entries.memory();
+  };
+  make_plain_tree(machine_.directory(), 30, 1000);
+  fs::create_hard_link(machine_.directory() / "dir1/file1", machine_.directory() / "dir2/twin");
+  fs::create_symlink("some/where", machine_.directory() / "dir3/link");
+  put_file(machine_.directory() / "empty", "");
+  saved();
+  EXPECT_EQ(least(), taken());
+  make_rich_tree(machine_.directory());
+  saved();
+  EXPECT_LT(least(), taken()) << "of large files there is more than one chunk";
 }
 
 TEST_F(SaveRestore, EverythingSurvives) {

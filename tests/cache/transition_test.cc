@@ -39,13 +39,18 @@ Seen later(Head head, std::chrono::seconds by) {
   return {.head = std::move(head), .written = kNow, .now = kNow + by};
 }
 
+// Another writer's HEAD, which changes nothing of it.
+Head touched(const Seen& seen) {
+  return unpinned(seen, "");
+}
+
 TEST(Transition, EveryOneHasANewSerialAndNonce) {
   const Seen before = seen("cba");
   for (const Head& head :
        {with_generation(before, sample::proposal(sample::generation('d'))), purged(before),
         *rolled_back(before, sample::id('b')), *quarantined(before, sample::id('a')), *pinned(before, sample::id('a')),
-        unpinned(before, sample::id('a')), marked_bad(before, {}), swept(before, {}),
-        replaced(before, {}, SavesUnderWay::go_on), replaced(before, {}, SavesUnderWay::are_dropped)}) {
+        unpinned(before, sample::id('a')), swept(before, {}), replaced(before, {}, SavesUnderWay::go_on),
+        replaced(before, {}, SavesUnderWay::are_dropped)}) {
     EXPECT_EQ(head.serial, before.head.serial + 1);
     EXPECT_NE(head.nonce, before.head.nonce);
     EXPECT_TRUE(is_id(head.nonce));
@@ -190,13 +195,15 @@ TEST(Transition, ACutDropsEverySaveFromBefore) {
     // What is committed is committed.
     EXPECT_EQ(decide(later(with_generation(after, late), {}), proposal, kNow), Verdict::done);
   }
-  EXPECT_EQ(decide(later(marked_bad(after, {}), {}), first, kNow), Verdict::purged);
+  EXPECT_EQ(decide(later(touched(after), {}), first, kNow), Verdict::purged);
   EXPECT_EQ(purged(after).cut, "");
 }
 
 TEST(Transition, OnlyWhatIsNamedIsMarkedBadAndOnlyWhileItIs) {
-  Seen before = seen("cba");
-  before.head = marked_bad(before, std::vector{pack_of('a'), pack_of('a'), pack_of('9')});
+  Proposal proposal = sample::proposal(sample::generation('c'));
+  proposal.damaged = {pack_of('a'), pack_of('a'), pack_of('9')};
+  Seen before = seen("ba");
+  before.head = with_generation(before, proposal);
   EXPECT_EQ(before.head.bad, std::vector{pack_of('a')});
   EXPECT_TRUE(names_bad(before.head, before.head.generations.back()));
   const Head head = with_generation(before, sample::proposal(sample::generation('d')));
@@ -260,7 +267,7 @@ TEST(Trash, AgesFromTheHeadThatBroughtIt) {
   EXPECT_THAT(expired_trash(later(head, kGrace)), IsEmpty());
   EXPECT_THAT(expired_trash(later(head, kGrace + std::chrono::seconds(1))), SizeIs(2));
   // The next writer puts down when that was.
-  const Head next = marked_bad(later(head, std::chrono::minutes(1)), {});
+  const Head next = touched(later(head, std::chrono::minutes(1)));
   EXPECT_EQ(next.trash.front().since, kNow);
   Seen much_later = later(next, kGrace);
   much_later.written = much_later.now;

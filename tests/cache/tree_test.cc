@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 #include "cache/restore/fill.h"
 #include "cache/tree/beside.h"
 #include "cache/tree/create.h"
+#include "cache/tree/file_reader.h"
 #include "cache/tree/index.h"
 #include "cache/tree/tree.h"
 #include "store/memory_store.h"
@@ -49,6 +51,66 @@ TEST_F(Tree, AStopEndsTheListing) {
   const auto found = walk(Directories::open(root_)->root(), 2, {}, warnings, stop.get_token());
   ASSERT_FALSE(found.has_value());
   EXPECT_EQ(found.error().kind, ErrorKind::cancelled);
+}
+
+// While it lives, this process can open so many files more.
+class FewDescriptors {
+ public:
+  explicit FewDescriptors(rlim_t more) {
+    ::getrlimit(RLIMIT_NOFILE, &before_);
+    const util::Fd next = util::open_file("/dev/null", O_RDONLY).value();
+    rlimit few = before_;
+    few.rlim_cur = static_cast<rlim_t>(next.get()) + more;
+    EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  }
+  ~FewDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+  FewDescriptors(const FewDescriptors&) = delete;
+  FewDescriptors& operator=(const FewDescriptors&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+// Whole directories would be missing, for no fault of theirs.
+TEST_F(Tree, WithoutDescriptorsNothingIsLeftOut) {
+  put_file(root_ / "1/2/3/4/5/6/7/8/9/10/11/12/file", "x");
+  const Directories root = Directories::open(root_).value();
+  for (const rlim_t descriptors : {0U, 3U, 8U}) {
+    Warnings warnings;
+    const FewDescriptors few(descriptors);
+    const auto found = walk(root.root(), 2, {}, warnings, {});
+    ASSERT_FALSE(found);
+    EXPECT_EQ(found.error().kind, ErrorKind::unavailable) << found.error().message;
+    EXPECT_THAT(warnings.take(), IsEmpty());
+  }
+  Warnings warnings;
+  EXPECT_EQ(walk(root.root(), 2, {}, warnings, {})->size(), 13U);
+}
+
+TEST_F(Tree, WithoutDescriptorsASaveFailsAndTheOldCacheStays) {
+  store::MemoryStore memory;
+  Machine machine(memory);
+  put_file(machine.directory() / "1/2/3/4/5/6/7/8/9/10/11/12/file", "x");
+  ASSERT_EQ(machine.save().outcome, SaveOutcome::saved);
+  const Picture tree = picture(machine.directory());
+  put_file(machine.directory() / "other", "y");
+  {
+    const FewDescriptors few(7);
+    EXPECT_EQ(machine.save().outcome, SaveOutcome::failed);
+  }
+  EXPECT_EQ(restored_picture(memory), tree);
+}
+
+TEST_F(Tree, WithoutDescriptorsAFileIsNotLeftOut) {
+  put_file(root_ / "file", "x");
+  Warnings warnings;
+  const Directories root = Directories::open(root_).value();
+  const Listing found = walk(root.root(), 1, {}, warnings, {}).value();
+  FileReader reader(root.root());
+  const FewDescriptors few(0);
+  const auto read = reader.read("file", found.status(0), 0, 1);
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().kind, ErrorKind::unavailable);
 }
 
 TEST_F(Tree, NothingIsMadeThroughALink) {
@@ -151,6 +213,12 @@ TEST_F(Tree, TheIndexIsReadAsItWasWritten) {
   EXPECT_EQ(read->damaged, index.damaged);
   EXPECT_EQ(read->files, index.files);
   EXPECT_EQ(read->manifest, index.manifest);
+}
+
+TEST_F(Tree, AnIndexThatCannotBeWrittenLeavesNothing) {
+  fs::create_directories(place_.path() / "index/in-the-way");
+  EXPECT_FALSE(write_index(place_.path() / "index", sample_index()));
+  EXPECT_FALSE(fs::exists(place_.path() / "index.new"));
 }
 
 TEST_F(Tree, ADamagedIndexIsNone) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "cache/format/manifest_frame.h"
 #include "fuzz/fuzz.h"
 #include "fuzz/manifest_expectations.h"
 #include "util/hash.h"
@@ -23,12 +24,12 @@ std::vector<std::byte> sealed(Bytes input) {
 const Registration kTarget("manifest", [](Bytes input) {
   static_cast<void>(cache::decode_manifest(input));
   const std::vector<std::byte> object = sealed(input);
-  const auto base = cache::base_of(object);
+  const auto frame = cache::unseal(object);
   const Result<cache::Manifest> full = cache::decode_manifest(object);
-  expect(!full || (base && !*base), "only what stands for itself is decoded alone");
+  expect(!full || (frame && !frame->base), "only what stands for itself is decoded alone");
   if (full) expect_comes_back(*full);
-  if (!base || !*base) return;
-  const Result<cache::Manifest> next = cache::decode_delta(object, delta_base(), **base);
+  if (!frame || !frame->base) return;
+  const Result<cache::Manifest> next = cache::decode_delta(object, delta_base(), *frame->base);
   if (next) expect_comes_back(*next);
 });
 

@@ -287,7 +287,7 @@ TEST(HttpClient, AStopEndsARequestAtOnce) {
   EXPECT_EQ(get(server, {}, source.get_token()).error().kind, ErrorKind::cancelled);
 }
 
-TEST(HttpClient, TooMuchIsInvalidAndErrorsAreCutOff) {
+TEST(HttpClient, TooMuchIsNoProperAnswerAndErrorsAreCutOff) {
   HttpDouble server([](const SeenRequest& request) {
     return reply(request.target == "/error" ? 500 : 200, std::string(2'000'000, 'x'));
   });
@@ -296,7 +296,7 @@ TEST(HttpClient, TooMuchIsInvalidAndErrorsAreCutOff) {
   request.answer_limit = 1'999'999;
   const auto answer = client.send(request, {});
   ASSERT_FALSE(answer);
-  EXPECT_EQ(answer.error().kind, ErrorKind::invalid);
+  EXPECT_EQ(answer.error().kind, ErrorKind::unavailable);
   request.answer_limit = 2'000'000;
   EXPECT_EQ(client.send(request, {})->body.size(), 2'000'000U);
   request.url = server.origin() + "/error";

@@ -80,6 +80,19 @@ TEST(S3Store, FaultsOfTheServerAreUnavailableAndNeverAnObject) {
   }
 }
 
+// As a proxy does that leaves the Range out.
+TEST(S3Store, AServerThatReturnsWholeObjectsIsUnavailable) {
+  FakeS3 fake;
+  S3Store store = fake.store();
+  fake.set("pre/a", "0123456789");
+  EXPECT_EQ(store.get(key("a"), {0, 10}, {})->bytes.size(), 10U);
+  for (const ByteRange range : {ByteRange{3, 2}, ByteRange{3, 100}, ByteRange{0, 9}, ByteRange{20, 1}}) {
+    const auto object = store.get(key("a"), range, {});
+    ASSERT_FALSE(object);
+    EXPECT_EQ(object.error().kind, ErrorKind::unavailable) << object.error().message;
+  }
+}
+
 TEST(S3Store, AnErrorNamesOperationKeyCodeAndRequestAndCarriesRetryAfter) {
   FakeS3 fake;
   S3Store store = fake.store();

@@ -25,6 +25,11 @@ Result<bool> is_incompressible(std::span<const std::byte> raw) {
 
 }  // namespace
 
+bool same_stored(const Block& one, const Block& other) {
+  return one.stored_bytes == other.stored_bytes && one.raw_bytes == other.raw_bytes && one.encoding == other.encoding &&
+         one.digest == other.digest;
+}
+
 Result<EncodedBlock> encode_block(std::span<const std::byte> raw, int level) {
   if (raw.empty() || raw.size() > kBlockLimit) {
     return fail(ErrorKind::invalid, "a block of {} bytes; it must have 1 to {}", raw.size(), kBlockLimit);

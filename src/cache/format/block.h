@@ -35,6 +35,10 @@ struct Block {
   bool operator==(const Block&) const = default;
 };
 
+// Whether they are the same stored bytes, which unpack to the same content, wherever they lie. The digest alone does
+// not tell: short content can be made that has the digest of longer content.
+bool same_stored(const Block& one, const Block& other);
+
 struct EncodedBlock {
   Block block;                    // pack and offset are still 0
   std::vector<std::byte> stored;  // block.stored_bytes of them

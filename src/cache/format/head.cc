@@ -1,39 +1,51 @@
 #include "cache/format/head.h"
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 
+#include "cache/format/pack.h"
 #include "util/text.h"
 
 namespace hearth::cache {
 
 namespace {
 
+// What is written has its members in the order in which a person reads them; whether one is there already is found out
+// by looking at all. Of what is read somebody may have made millions.
 using Json = nlohmann::ordered_json;
+using ReadJson = nlohmann::json;
 
-// The text ends so, whatever the format: a later program finds it, and an earlier one can tell newer from damaged.
 // Far more than any program writes. JSON is copied and printed by recursion, so that hostile depth would end the
 // process.
 constexpr int kDepthLimit = 64;
+// The text ends so, whatever the format: a later program finds it, and an earlier one can tell newer from damaged.
 constexpr std::string_view kSumBegin = ",\"sha256\":\"";
 constexpr std::string_view kSumEnd = "\"}\n";
 constexpr std::size_t kTailBytes = kSumBegin.size() + 64 + kSumEnd.size();
 
+// A member that is not there yet.
+void append(Json& object, std::string_view key, Json value) {
+  object.get_ref<Json::object_t&>().emplace_back(key, std::move(value));
+}
+
 Json pack_runs(const std::vector<PackName>& packs) {
-  Json runs = Json::object();
+  std::map<std::string_view, Json> saves;
   for (std::size_t i = 0; i < packs.size(); ++i) {
     const bool goes_on = i > 0 && packs[i - 1].save == packs[i].save && packs[i - 1].number + 1 == packs[i].number;
-    Json& of_save = runs[packs[i].save];
+    Json& of_save = saves[packs[i].save];
     if (!goes_on) of_save.push_back(Json::array({packs[i].number}));
     of_save.back().push_back(packs[i].bytes);
   }
+  Json runs = Json::object();
+  for (auto& [save, of_save] : saves) append(runs, save, std::move(of_save));
   return runs;
 }
 
 void add_unknown(Json& object, const std::string& unknown) {
   if (unknown.empty()) return;
-  const Json members = Json::parse(unknown, nullptr, false);
-  for (const auto& [key, value] : members.items()) object[key] = value;
+  const ReadJson members = ReadJson::parse(unknown, nullptr, false);
+  for (const auto& [key, value] : members.items()) append(object, key, Json(value));
 }
 
 std::int64_t seconds(store::StoreTime time) {
@@ -91,19 +103,19 @@ std::unexpected<Error> bad_member(std::string_view key) {
 // The members of one JSON object; what has not been asked for in the end is unknown.
 class Members {
  public:
-  static Result<Members> of(const Json& json, std::string_view what) {
+  static Result<Members> of(const ReadJson& json, std::string_view what) {
     if (!json.is_object()) return bad_member(what);
     return Members(json);
   }
 
   Result<std::uint64_t> number(const std::string& key, std::uint64_t limit = UINT64_MAX) {
-    const Json& value = take(key);
+    const ReadJson& value = take(key);
     if (!value.is_number_unsigned() || value.get<std::uint64_t>() > limit) return bad_member(key);
     return value.get<std::uint64_t>();
   }
 
   Result<std::string> text(const std::string& key) {
-    const Json& value = take(key);
+    const ReadJson& value = take(key);
     if (!value.is_string()) return bad_member(key);
     return value.get<std::string>();
   }
@@ -134,7 +146,7 @@ class Members {
   }
 
   Result<bool> flag(const std::string& key) {
-    const Json& value = take(key);
+    const ReadJson& value = take(key);
     if (!value.is_boolean()) return bad_member(key);
     return value.get<bool>();
   }
@@ -145,20 +157,20 @@ class Members {
     return flag(key);
   }
 
-  Result<Json> list(const std::string& key) {
-    const Json& value = take(key);
+  Result<ReadJson> list(const std::string& key) {
+    const ReadJson& value = take(key);
     if (!value.is_array()) return bad_member(key);
     return value;
   }
 
-  Result<Json> object(const std::string& key) {
-    const Json& value = take(key);
+  Result<ReadJson> object(const std::string& key) {
+    const ReadJson& value = take(key);
     if (!value.is_object()) return bad_member(key);
     return value;
   }
 
   std::string unknown() const {
-    Json rest = Json::object();
+    ReadJson rest = ReadJson::object();
     for (const auto& [key, value] : json_.items()) {
       if (std::ranges::find(taken_, key) == taken_.end()) rest[key] = value;
     }
@@ -166,24 +178,24 @@ class Members {
   }
 
  private:
-  explicit Members(Json json) : json_(std::move(json)) {}
+  explicit Members(ReadJson json) : json_(std::move(json)) {}
 
-  const Json& take(const std::string& key) {
-    static const Json nothing;
+  const ReadJson& take(const std::string& key) {
+    static const ReadJson nothing;
     taken_.push_back(key);
     const auto found = json_.find(key);
     return found == json_.end() ? nothing : *found;
   }
 
-  Json json_;
+  ReadJson json_;
   std::vector<std::string> taken_;
 };
 
-Result<ManifestName> decode_manifest_name(const Json& json) {
+Result<ManifestName> decode_manifest_name(const ReadJson& json) {
   Members members = TRY(Members::of(json, "manifests"));
   ManifestName name;
   name.save = TRY(members.id("save"));
-  name.bytes = TRY(members.number("bytes"));
+  name.bytes = TRY(members.number("bytes", kManifestObjectLimit));
   const std::string hex = TRY(members.text("sha256"));
   const auto digest = util::Digest::from_hex(hex);
   if (!digest) return bad_member("sha256");
@@ -191,18 +203,20 @@ Result<ManifestName> decode_manifest_name(const Json& json) {
   return name;
 }
 
-Result<std::vector<PackName>> decode_packs(const Json& saves) {
+Result<std::vector<PackName>> decode_packs(const ReadJson& saves) {
   std::vector<PackName> packs;
   for (const auto& [save, runs] : saves.items()) {
     if (!is_id(save) || !runs.is_array()) return bad_member("packs");
-    for (const Json& run : runs) {
-      if (!run.is_array() || run.size() < 2 || !std::ranges::all_of(run, &Json::is_number_unsigned)) {
+    for (const ReadJson& run : runs) {
+      if (!run.is_array() || run.size() < 2 || !std::ranges::all_of(run, &ReadJson::is_number_unsigned)) {
         return bad_member("packs");
       }
       const auto first = run.front().get<std::uint64_t>();
       if (first > UINT32_MAX || run.size() > UINT32_MAX - first) return bad_member("packs");
       for (std::size_t i = 1; i < run.size(); ++i) {
-        packs.push_back({save, static_cast<std::uint32_t>(first + i - 1), run[i].get<std::uint64_t>()});
+        const auto bytes = run[i].get<std::uint64_t>();
+        if (bytes > kPackLimit) return bad_member("packs");
+        packs.push_back({save, static_cast<std::uint32_t>(first + i - 1), bytes});
       }
     }
   }
@@ -212,37 +226,37 @@ Result<std::vector<PackName>> decode_packs(const Json& saves) {
   return packs;
 }
 
-Result<Generation> decode_generation(const Json& json) {
+Result<Generation> decode_generation(const ReadJson& json) {
   Members members = TRY(Members::of(json, "generations"));
   Generation generation;
   generation.id = TRY(members.id("id"));
   const auto saved = TRY(members.time("saved"));
   generation.saved = saved.value_or(store::StoreTime{});
-  const Json manifests = TRY(members.list("manifests"));
-  for (const Json& manifest : manifests) {
+  const ReadJson manifests = TRY(members.list("manifests"));
+  for (const ReadJson& manifest : manifests) {
     ManifestName name = TRY(decode_manifest_name(manifest));
     generation.manifests.push_back(std::move(name));
   }
   if (manifests.empty() || manifests.size() > kChainLimit || generation.manifests.front().save != generation.id) {
     return bad_member("manifests");
   }
-  const Json packs = TRY(members.object("packs"));
+  const ReadJson packs = TRY(members.object("packs"));
   generation.packs = TRY(decode_packs(packs));
   generation.failed = TRY(members.optional_flag("failed"));
   generation.unknown = members.unknown();
   return generation;
 }
 
-Result<std::vector<Generation>> decode_generations(const Json& list) {
+Result<std::vector<Generation>> decode_generations(const ReadJson& list) {
   std::vector<Generation> generations;
-  for (const Json& json : list) {
+  for (const ReadJson& json : list) {
     Generation generation = TRY(decode_generation(json));
     generations.push_back(std::move(generation));
   }
   return generations;
 }
 
-Result<ObjectName> decode_object(const Json& json, std::string_view key) {
+Result<ObjectName> decode_object(const ReadJson& json, std::string_view key) {
   if (!json.is_string()) return bad_member(key);
   auto object = ObjectName::parse(json.get<std::string>());
   if (!object) return bad_member(key);
@@ -250,22 +264,22 @@ Result<ObjectName> decode_object(const Json& json, std::string_view key) {
 }
 
 Result<void> decode_lists(Members& members, Head& head) {
-  const Json generations = TRY(members.list("generations"));
+  const ReadJson generations = TRY(members.list("generations"));
   head.generations = TRY(decode_generations(generations));
-  const Json aside = TRY(members.list("aside"));
+  const ReadJson aside = TRY(members.list("aside"));
   head.aside = TRY(decode_generations(aside));
-  const Json pins = TRY(members.list("pins"));
-  for (const Json& pin : pins) {
+  const ReadJson pins = TRY(members.list("pins"));
+  for (const ReadJson& pin : pins) {
     if (!pin.is_string() || !is_id(pin.get<std::string>())) return bad_member("pins");
     head.pins.push_back(pin.get<std::string>());
   }
-  const Json bad = TRY(members.list("bad"));
-  for (const Json& json : bad) {
+  const ReadJson bad = TRY(members.list("bad"));
+  for (const ReadJson& json : bad) {
     ObjectName object = TRY(decode_object(json, "bad"));
     head.bad.push_back(std::move(object));
   }
-  const Json trash = TRY(members.list("trash"));
-  for (const Json& json : trash) {
+  const ReadJson trash = TRY(members.list("trash"));
+  for (const ReadJson& json : trash) {
     Members entry = TRY(Members::of(json, "trash"));
     const std::string object = TRY(entry.text("object"));
     Trashed trashed;
@@ -277,7 +291,7 @@ Result<void> decode_lists(Members& members, Head& head) {
 }
 
 // The JSON inside, if the checksum is right.
-Result<Json> unsealed(std::string_view text) {
+Result<ReadJson> unsealed(std::string_view text) {
   if (text.size() > kHeadLimit || text.size() < kTailBytes || !text.ends_with(kSumEnd)) {
     return fail(ErrorKind::corrupt, "HEAD does not end as a HEAD does");
   }
@@ -286,11 +300,11 @@ Result<Json> unsealed(std::string_view text) {
     return fail(ErrorKind::corrupt, "HEAD does not have its SHA-256");
   }
   bool too_deep = false;
-  const auto is_shallow = [&too_deep](int depth, Json::parse_event_t /*event*/, Json& /*parsed*/) {
+  const auto is_shallow = [&too_deep](int depth, ReadJson::parse_event_t /*event*/, ReadJson& /*parsed*/) {
     too_deep = too_deep || depth > kDepthLimit;
     return !too_deep;
   };
-  Json json = Json::parse(text, is_shallow, false);
+  ReadJson json = ReadJson::parse(text, is_shallow, false);
   if (too_deep) return fail(ErrorKind::corrupt, "HEAD is nested more than {} deep", kDepthLimit);
   if (!json.is_object()) return fail(ErrorKind::corrupt, "HEAD is no JSON object");
   json.erase("sha256");
@@ -307,7 +321,7 @@ std::string encode_head(const Head& head) {
 }
 
 Result<Head> decode_head(std::string_view text) {
-  const Json json = TRY(unsealed(text));
+  const ReadJson json = TRY(unsealed(text));
   Members members = TRY(Members::of(json, "HEAD"));
   const std::uint64_t format = TRY(members.number("format"));
   if (format > kHeadFormat) {
@@ -369,7 +383,17 @@ bool is_bad(const Head& head, const ObjectName& object) {
 }
 
 bool names_bad(const Head& head, const Generation& generation) {
-  return std::ranges::any_of(objects_of(head, generation), [&](const ObjectName& name) { return is_bad(head, name); });
+  const auto place = [](const PackName& pack) {
+    return std::pair<std::string_view, std::uint32_t>(pack.save, pack.number);
+  };
+  return std::ranges::any_of(head.bad, [&](const ObjectName& bad) {
+    if (bad.epoch != head.epoch) return false;
+    if (bad.kind == ObjectKind::manifest) {
+      return std::ranges::find(generation.manifests, bad.save, &ManifestName::save) != generation.manifests.end();
+    }
+    const std::pair<std::string_view, std::uint32_t> wanted(bad.save, bad.number);
+    return std::ranges::binary_search(generation.packs, wanted, {}, place);
+  });
 }
 
 }  // namespace hearth::cache

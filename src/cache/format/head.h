@@ -25,7 +25,7 @@ inline constexpr std::size_t kChainLimit = 4;
 
 struct ManifestName {
   std::string save;
-  std::uint64_t bytes = 0;  // the object's size
+  std::uint64_t bytes = 0;  // the object's size, kManifestObjectLimit at most
   util::Digest digest;      // SHA-256 of the object
 
   bool operator==(const ManifestName&) const = default;
@@ -36,7 +36,7 @@ struct Generation {
   std::string id;                       // the save that wrote it
   store::StoreTime saved{};             // the store's clock when the save began
   std::vector<ManifestName> manifests;  // 1 … kChainLimit; the first is this generation's own, each a delta on the next
-  std::vector<PackName> packs;          // all that its content lies in, sorted
+  std::vector<PackName> packs;          // all that its content lies in, sorted; each of kPackLimit at most
   bool failed = false;  // of one aside: what a build left that failed; restored where somebody asks for it
   std::string unknown;  // JSON object of the members that this program does not know; "" for none
 
@@ -61,9 +61,11 @@ struct Head {
   std::string cut;           // new when a path is purged: saves that began before are dropped; "" before the first time
   store::CompareAndSwap compare_and_swap = store::CompareAndSwap::honoured;  // absent once any writer had none
   std::vector<Generation> generations;  // newest first; a restore takes the first good one
-  std::vector<Generation> aside;        // rolled back or quarantined, newest first; never restored, kept for a look
-  std::vector<std::string> pins;        // ids of generations that are not dropped
-  std::vector<ObjectName> bad;          // referenced, but missing or damaged; nobody takes over content from them
+  // Rolled back, quarantined, or what a failed build left; newest first. Kept for a look: a restore takes none of them
+  // but that of a failed build, and that only for From::failed_first.
+  std::vector<Generation> aside;
+  std::vector<std::string> pins;  // ids of generations that are not dropped
+  std::vector<ObjectName> bad;    // referenced, but missing or damaged; nobody takes over content from them
   std::vector<Trashed> trash;
   std::optional<store::StoreTime> swept;  // when the last sweep took its listing
   std::string unknown;                    // JSON object of the members that this program does not know; "" for none

@@ -88,6 +88,19 @@ std::uint64_t Entries::memory() const {
   return rows_.size() * sizeof(Row) + extents_.size() * sizeof(Extent) + text_.size();
 }
 
+std::uint64_t memory_of(const Manifest& manifest) {
+  // The text of a save is too long to lie in its string.
+  constexpr std::uint64_t kPackMemory = sizeof(PackName) + 32;
+  const std::uint64_t entries = manifest.entries.memory();
+  if (entries == UINT64_MAX) return entries;
+  return entries + manifest.blocks.size() * sizeof(Block) + manifest.packs.size() * kPackMemory;
+}
+
+bool has_room(const Manifest& manifest, std::uint64_t more) {
+  const std::uint64_t taken = memory_of(manifest);
+  return taken <= kManifestLimit && more <= kManifestLimit - taken;
+}
+
 bool Entries::operator==(const Entries& other) const {
   if (size() != other.size()) return false;
   for (std::size_t i = 0; i < size(); ++i) {

@@ -66,9 +66,10 @@ class Entries {
   // The index of the entry with this path.
   std::optional<std::size_t> find(const Path& path) const;
   void reserve(std::size_t entries);
-  // What the entries take in memory, kManifestLimit at most in a manifest that passes check(). More than could be kept
-  // is UINT64_MAX.
+  // What the entries take in memory. More than could be kept is UINT64_MAX: some are missing then.
   std::uint64_t memory() const;
+  // What so many entries take at least.
+  static std::uint64_t least_memory(std::size_t entries) { return entries * sizeof(Row); }
 
   bool operator==(const Entries& other) const;
 
@@ -110,6 +111,8 @@ inline constexpr std::uint64_t kInlineLimit = 8 << 20;
 
 // No manifest takes more in memory, or unpacked: four million files and more.
 inline constexpr std::uint64_t kManifestLimit = std::uint64_t{512} << 20;
+// No manifest object is larger: what does not shrink grows by less than a 64th when it is packed.
+inline constexpr std::uint64_t kManifestObjectLimit = kManifestLimit + kManifestLimit / 64 + kInlineLimit;
 
 struct Manifest {
   std::uint16_t root_mode = 0755;  // the directory's own
@@ -124,28 +127,31 @@ struct Manifest {
   bool operator==(const Manifest&) const = default;
 };
 
-// ok if the manifest keeps every rule of this file: order, no two entries alike, every parent a directory that is
-// there, hard links to files that come before them, extents inside of their blocks that add up to the size, blocks
-// inside of their packs that do not overlap, each pack named once and used. Else corrupt, with the entry's or block's
-// name. What comes out of decode_… below has been checked.
+// What the manifest takes in memory beside its inline bytes; UINT64_MAX as of Entries::memory().
+std::uint64_t memory_of(const Manifest& manifest);
+// Whether it keeps to kManifestLimit, also with so many bytes more.
+bool has_room(const Manifest& manifest, std::uint64_t more = 0);
+
+// ok if the manifest keeps every rule of this file: its size, order, no two entries alike, every parent a directory
+// that is there, hard links to files that come before them, extents inside of their blocks that add up to the size,
+// blocks inside of their packs that do not overlap, each pack named once and used. Else corrupt, with the entry's or
+// block's name. What comes out of decode_… below has been checked.
 Result<void> check(const Manifest& manifest);
 
 // small: for the store. fast: for a copy on this machine.
 enum class Packing { small, fast };
 
-// The bytes of a manifest object that stands for itself. Deterministic. The manifest passes check().
+// The bytes of a manifest object that stands for itself. Deterministic. The manifest passes check(). invalid: it would
+// take more than kManifestLimit unpacked.
 Result<std::vector<std::byte>> encode_manifest(const Manifest& manifest, Packing packing = Packing::small);
 
 // The bytes of a manifest object that tells how `next` differs from `base`, whose object has the SHA-256 `base_digest`.
-// Neither has inline bytes. Decoding gives `next` exactly, down to the numbers of blocks and packs.
+// Neither has inline bytes. Decoding gives `next` exactly, down to the numbers of blocks and packs. invalid: as above.
 Result<std::vector<std::byte>> encode_delta(const Manifest& next, const Manifest& base,
                                             const util::Digest& base_digest);
 
-// The digest of the object that this manifest object is a delta on; absent for one that stands for itself. corrupt:
-// these are not the bytes of a manifest object. A newer format is invalid.
-Result<std::optional<util::Digest>> base_of(std::span<const std::byte> object);
-
-// Hostile bytes are refused as corrupt, a newer format as invalid, before more than twice kManifestLimit is allocated.
+// Hostile bytes are refused as corrupt, a newer format as invalid. No number is trusted: what is unpacked and what is
+// made of it take kManifestLimit each, and while vectors grow five times as much together.
 // decode_manifest refuses a delta, decode_delta a full manifest and a delta on another base.
 Result<Manifest> decode_manifest(std::span<const std::byte> object);
 Result<Manifest> decode_delta(std::span<const std::byte> object, const Manifest& base, const util::Digest& base_digest);

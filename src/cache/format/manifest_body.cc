@@ -1,7 +1,6 @@
 #include "cache/format/manifest_body.h"
 
 #include <algorithm>
-#include <charconv>
 
 namespace hearth::cache {
 
@@ -14,6 +13,10 @@ enum Place : std::uint8_t {
   place_new_block = 2,  // at the begin of the block after that one
   place_elsewhere = 3,  // as said by block and offset
 };
+
+constexpr std::size_t kLeastPackBytes = 3;
+// Far more than a HEAD can name, and not all that a manifest has room for.
+constexpr std::size_t kMostPacks = kManifestLimit / 128;
 
 bool is_next(const Extent& last, const Extent& extent) {
   return extent.block == last.block && extent.offset == last.offset + last.length;
@@ -38,8 +41,10 @@ void write_packs(ByteWriter& writer, const std::vector<PackName>& packs) {
 }
 
 std::vector<PackName> read_packs(ByteReader& reader) {
-  const std::size_t count = reader.count(3);
+  const std::size_t count = reader.count(kLeastPackBytes);
+  if (count > kMostPacks) reader.fail();
   std::vector<PackName> packs;
+  if (reader.ok()) packs.reserve(count);
   for (std::size_t i = 0; i < count && reader.ok(); ++i) {
     PackName pack;
     pack.save = std::string(reader.text(16));
@@ -107,7 +112,7 @@ void EntryWriter::write_extents(const Entry& entry) {
   }
 }
 
-void EntryReader::read_into(Entries& entries) {
+void EntryReader::read_into(Manifest& manifest) {
   Entry entry;
   const std::size_t shared = reader_.varint_up_to(path_.size());
   path_.resize(shared);
@@ -121,14 +126,16 @@ void EntryReader::read_into(Entries& entries) {
   extents_.clear();
   if (entry.kind == EntryKind::file) {
     entry.size = reader_.varint();
-    read_extents(entry.size);
+    read_extents(entry.size, manifest);
   }
   entry.extents = extents_;
-  if (reader_.ok()) entries.add(entry);
+  if (reader_.ok()) manifest.entries.add(entry);
 }
 
-void EntryReader::read_extents(std::uint64_t size) {
+void EntryReader::read_extents(std::uint64_t size, const Manifest& manifest) {
   const std::size_t count = reader_.count(1);
+  if (!has_room(manifest, count * sizeof(Extent))) reader_.fail();
+  if (reader_.ok()) extents_.reserve(count);
   for (std::size_t i = 0; i < count && reader_.ok(); ++i) {
     Extent extent;
     switch (reader_.u8()) {

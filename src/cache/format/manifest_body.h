@@ -10,6 +10,7 @@
 namespace hearth::cache {
 
 void write_packs(ByteWriter& writer, const std::vector<PackName>& packs);
+// More than a manifest has room for fail the reader.
 std::vector<PackName> read_packs(ByteReader& reader);
 
 void write_block(ByteWriter& writer, const Block& block);
@@ -52,11 +53,12 @@ class EntryWriter {
 class EntryReader {
  public:
   explicit EntryReader(ByteReader& reader) : reader_(reader) {}
-  // Appends one entry, or fails the reader. The entry's own rules are check()'s.
-  void read_into(Entries& entries);
+  // Appends one entry, or fails the reader, as it does for more extents than the manifest has room for. The entry's own
+  // rules are check()'s.
+  void read_into(Manifest& manifest);
 
  private:
-  void read_extents(std::uint64_t size);
+  void read_extents(std::uint64_t size, const Manifest& manifest);
   ByteReader& reader_;
   std::string path_;
   std::vector<Extent> extents_;

@@ -16,12 +16,13 @@ bool is_name(std::string_view name) {
 }
 
 Result<void> check_packs(const Manifest& manifest) {
-  std::vector<PackName> names = manifest.packs;
-  std::ranges::sort(names);
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    const PackName& pack = names[i];
+  std::vector<std::size_t> order(manifest.packs.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::sort(order, {}, [&](std::size_t i) -> const PackName& { return manifest.packs[i]; });
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    const PackName& pack = manifest.packs[order[i]];
     if (!is_id(pack.save) || pack.bytes > kPackLimit) return fail(ErrorKind::corrupt, "an impossible pack");
-    if (i > 0 && pack.save == names[i - 1].save && pack.number == names[i - 1].number) {
+    if (i > 0 && pack.save == manifest.packs[order[i - 1]].save && pack.number == manifest.packs[order[i - 1]].number) {
       return fail(ErrorKind::corrupt, "pack {}-{} twice", pack.save, pack.number);
     }
   }
@@ -136,9 +137,7 @@ Result<void> check_entries(const Manifest& manifest) {
 
 Result<void> check(const Manifest& manifest) {
   if ((manifest.root_mode & ~kModeMask) != 0) return fail(ErrorKind::corrupt, "an impossible mode of the directory");
-  if (manifest.entries.memory() + manifest.blocks.size() * sizeof(Block) > kManifestLimit) {
-    return fail(ErrorKind::corrupt, "more entries than a manifest may have");
-  }
+  if (!has_room(manifest)) return fail(ErrorKind::corrupt, "more entries than a manifest may have");
   TRY(check_packs(manifest));
   TRY(check_blocks(manifest));
   return check_entries(manifest);

@@ -19,6 +19,7 @@ enum Form : std::uint8_t { form_full = 0, form_delta = 1 };
 
 Result<std::vector<std::byte>> seal(std::span<const std::byte> body, const std::optional<util::Digest>& base,
                                     std::span<const std::byte> inline_bytes, Packing packing) {
+  if (body.size() > kManifestLimit) return fail(ErrorKind::invalid, "the manifest is larger than one may be");
   const std::vector<std::byte> packed = TRY(compress(body, packing == Packing::small ? kSmallLevel : kFastLevel));
   ByteWriter writer;
   writer.raw(as_bytes(kManifestMagic));
@@ -63,10 +64,10 @@ Result<Manifest> checked(Manifest manifest, const ByteReader& reader) {
   return manifest;
 }
 
-void read_entries(ByteReader& reader, EntryReader& entry, std::size_t count, Entries& entries) {
-  for (std::size_t i = 0; i < count && reader.ok(); ++i) {
-    entry.read_into(entries);
-    if (entries.memory() > kManifestLimit) reader.fail();
+void read_entries(ByteReader& reader, EntryReader& entry, std::uint64_t count, Manifest& manifest) {
+  for (std::uint64_t i = 0; i < count && reader.ok(); ++i) {
+    entry.read_into(manifest);
+    if (!has_room(manifest)) reader.fail();
   }
 }
 
@@ -83,11 +84,6 @@ Result<std::vector<std::byte>> encode_manifest(const Manifest& manifest, Packing
   return seal(writer.bytes(), std::nullopt, manifest.inline_bytes, packing);
 }
 
-Result<std::optional<util::Digest>> base_of(std::span<const std::byte> object) {
-  const Frame frame = TRY(unseal(object));
-  return frame.base;
-}
-
 Result<Manifest> decode_manifest(std::span<const std::byte> object) {
   const Frame frame = TRY(unseal(object));
   if (frame.base) return fail(ErrorKind::corrupt, "the manifest is a delta, and its base is not known");
@@ -98,10 +94,14 @@ Result<Manifest> decode_manifest(std::span<const std::byte> object) {
   manifest.root_mtime = reader.zigzag();
   manifest.packs = read_packs(reader);
   const std::size_t blocks = reader.count(kLeastBlockBytes);
-  manifest.blocks.reserve(blocks);
+  if (!has_room(manifest, blocks * sizeof(Block))) reader.fail();
+  if (reader.ok()) manifest.blocks.reserve(blocks);
   for (std::size_t i = 0; i < blocks && reader.ok(); ++i) manifest.blocks.push_back(read_block(reader));
+  const std::size_t entries = reader.count(kLeastEntryBytes);
+  if (!has_room(manifest, Entries::least_memory(entries))) reader.fail();
+  if (reader.ok()) manifest.entries.reserve(entries);
   EntryReader entry(reader);
-  read_entries(reader, entry, reader.count(kLeastEntryBytes), manifest.entries);
+  read_entries(reader, entry, entries, manifest);
   manifest.inline_bytes.assign(frame.inline_bytes.begin(), frame.inline_bytes.end());
   return checked(std::move(manifest), reader);
 }

@@ -1,6 +1,7 @@
 // Manifests as differences.
 #include <algorithm>
-#include <unordered_map>
+#include <numeric>
+#include <utility>
 
 #include "cache/format/compression.h"
 #include "cache/format/manifest_body.h"
@@ -15,10 +16,19 @@ constexpr std::uint32_t kNowhere = UINT32_MAX;
 enum Step : std::uint8_t { step_keep = 0, step_drop = 1, step_put = 2, step_touch = 3 };
 constexpr unsigned kStepBits = 2;
 
-bool same_place(const Manifest& left, const Block& one, const Manifest& right, const Block& other) {
-  return left.packs[one.pack] == right.packs[other.pack] && one.offset == other.offset &&
-         one.stored_bytes == other.stored_bytes && one.raw_bytes == other.raw_bytes && one.encoding == other.encoding &&
-         one.digest == other.digest;
+// For each of `packs` its number among `others`, or kNowhere.
+std::vector<std::uint32_t> numbers_among(const std::vector<PackName>& others, const std::vector<PackName>& packs) {
+  std::vector<std::uint32_t> order(others.size());
+  std::iota(order.begin(), order.end(), 0U);
+  const auto name = [&](std::uint32_t number) -> const PackName& { return others[number]; };
+  std::ranges::sort(order, {}, name);
+  std::vector<std::uint32_t> numbers;
+  numbers.reserve(packs.size());
+  for (const PackName& pack : packs) {
+    const auto found = std::ranges::lower_bound(order, pack, {}, name);
+    numbers.push_back(found == order.end() || others[*found] != pack ? kNowhere : *found);
+  }
+  return numbers;
 }
 
 // For each block of base its number in next, or kNowhere; and the other way round.
@@ -27,18 +37,24 @@ struct BlockMap {
   std::vector<std::uint32_t> to_base;
 };
 
+// By where they lie, since blocks do not overlap; many may have the same digest.
 BlockMap map_blocks(const Manifest& base, const Manifest& next) {
   BlockMap map{.to_next = std::vector(base.blocks.size(), kNowhere),
                .to_base = std::vector(next.blocks.size(), kNowhere)};
-  std::unordered_multimap<util::Digest, std::uint32_t> by_digest;
-  for (std::uint32_t i = 0; i < base.blocks.size(); ++i) by_digest.emplace(base.blocks[i].digest, i);
+  const std::vector<std::uint32_t> packs = numbers_among(next.packs, base.packs);
+  const auto place = [&](std::uint32_t index) {
+    return std::pair(packs[base.blocks[index].pack], base.blocks[index].offset);
+  };
+  std::vector<std::uint32_t> order(base.blocks.size());
+  std::iota(order.begin(), order.end(), 0U);
+  std::ranges::sort(order, {}, place);
   for (std::uint32_t i = 0; i < next.blocks.size(); ++i) {
-    const auto [first, last] = by_digest.equal_range(next.blocks[i].digest);
-    for (auto candidate = first; candidate != last; ++candidate) {
-      if (!same_place(base, base.blocks[candidate->second], next, next.blocks[i])) continue;
-      map.to_base[i] = candidate->second;
-      map.to_next[candidate->second] = i;
-    }
+    const Block& block = next.blocks[i];
+    const auto found = std::ranges::lower_bound(order, std::pair(block.pack, block.offset), {}, place);
+    if (found == order.end() || place(*found) != std::pair(block.pack, block.offset)) continue;
+    if (!same_stored(base.blocks[*found], block)) continue;
+    map.to_base[i] = *found;
+    map.to_next[*found] = i;
   }
   return map;
 }
@@ -63,12 +79,11 @@ void write_block_runs(ByteWriter& writer, const Manifest& next, const std::vecto
 // The base's blocks as a delta takes them over.
 class BlockTaker {
  public:
-  BlockTaker(const Manifest& base, Manifest& next) : base_(base), next_(next), to_next_(base.blocks.size(), kNowhere) {
-    for (const PackName& pack : base.packs) {
-      const auto found = std::ranges::find(next.packs, pack);
-      packs_.push_back(found == next.packs.end() ? kNowhere : static_cast<std::uint32_t>(found - next.packs.begin()));
-    }
-  }
+  BlockTaker(const Manifest& base, Manifest& next)
+      : base_(base),
+        next_(next),
+        packs_(numbers_among(next.packs, base.packs)),
+        to_next_(base.blocks.size(), kNowhere) {}
 
   // Appends it to next; false if it was taken already, or its pack is not one of next's.
   bool take(std::size_t index) {
@@ -85,7 +100,7 @@ class BlockTaker {
  private:
   const Manifest& base_;
   Manifest& next_;
-  std::vector<std::uint32_t> packs_;  // of the base: their numbers in next
+  const std::vector<std::uint32_t> packs_;  // of the base: their numbers in next
   std::vector<std::uint32_t> to_next_;
 };
 
@@ -94,14 +109,15 @@ std::vector<std::uint32_t> read_block_runs(ByteReader& reader, const Manifest& b
   const std::size_t runs = reader.count(2);
   for (std::size_t run = 0; run < runs && reader.ok(); ++run) {
     const std::uint64_t header = reader.varint();
+    const std::uint64_t blocks = header >> 1;
     if ((header & 1) == 0) {
-      if ((header >> 1) > reader.remaining() / kLeastBlockBytes) reader.fail();
-      for (std::uint64_t i = 0; i < header >> 1 && reader.ok(); ++i) next.blocks.push_back(read_block(reader));
+      if (blocks > reader.remaining() / kLeastBlockBytes || !has_room(next, blocks * sizeof(Block))) reader.fail();
+      for (std::uint64_t i = 0; i < blocks && reader.ok(); ++i) next.blocks.push_back(read_block(reader));
       continue;
     }
     const std::uint64_t first = reader.varint_up_to(base.blocks.size());
-    if ((header >> 1) > base.blocks.size() - first) reader.fail();
-    for (std::uint64_t i = 0; i < header >> 1 && reader.ok(); ++i) {
+    if (blocks > base.blocks.size() - first || !has_room(next, blocks * sizeof(Block))) reader.fail();
+    for (std::uint64_t i = 0; i < blocks && reader.ok(); ++i) {
       if (!taker.take(first + i)) reader.fail();
     }
   }
@@ -199,13 +215,15 @@ void read_steps(ByteReader& reader, const Manifest& base, const std::vector<std:
   TimeRow times;
   std::vector<Extent> extents;
   std::size_t old = 0;
+  // Most of them stay.
+  if (has_room(next, Entries::least_memory(base.entries.size()))) next.entries.reserve(base.entries.size());
   const std::size_t steps = reader.count(1);
   for (std::size_t i = 0; i < steps && reader.ok(); ++i) {
     const std::uint64_t header = reader.varint();
     const std::uint64_t count = header >> kStepBits;
     const auto step = header & ((1U << kStepBits) - 1);
     if (step == step_put) {
-      read_entries(reader, entry, count, next.entries);
+      read_entries(reader, entry, count, next);
       continue;
     }
     if (count > base.entries.size() - old) return reader.fail();
@@ -215,6 +233,7 @@ void read_steps(ByteReader& reader, const Manifest& base, const std::vector<std:
       if (step == step_touch && before.kind == EntryKind::hard_link) return reader.fail();
       if (step == step_touch) before.mtime = times.read(reader);
       next.entries.add(before);
+      if (!has_room(next)) return reader.fail();
     }
     old += count;
   }

@@ -21,6 +21,7 @@ struct Frame {
   std::span<const std::byte> inline_bytes;
 };
 
+// invalid: a body of more than kManifestLimit.
 Result<std::vector<std::byte>> seal(std::span<const std::byte> body, const std::optional<util::Digest>& base,
                                     std::span<const std::byte> inline_bytes, Packing packing);
 
@@ -30,7 +31,7 @@ Result<Frame> unseal(std::span<const std::byte> object);
 // The manifest if the reader has come to its end without failing, and the manifest passes check().
 Result<Manifest> checked(Manifest manifest, const ByteReader& reader);
 
-// Reads `count` entries, and fails the reader rather than take more than a manifest may have.
-void read_entries(ByteReader& reader, EntryReader& entry, std::size_t count, Entries& entries);
+// Appends `count` entries, and fails the reader rather than take more than a manifest may have.
+void read_entries(ByteReader& reader, EntryReader& entry, std::uint64_t count, Manifest& manifest);
 
 }  // namespace hearth::cache

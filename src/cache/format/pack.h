@@ -27,7 +27,7 @@ inline constexpr std::uint64_t kPackLimit = 256 << 20;
 
 // The content of a small file, or a piece of a large one.
 struct Chunk {
-  util::Digest digest;       // SHA-256 of its raw bytes
+  util::Digest digest;       // content_digest of its raw bytes
   std::uint32_t offset = 0;  // in the raw bytes of its block
   std::uint32_t length = 0;  // at least 1
 

@@ -102,8 +102,11 @@ Result<bool> put_purged(store::ObjectStore& store, const Layout& layout, std::se
   return done;
 }
 
+// What becomes of a cache whose HEAD cannot be read, so that nobody can tell whether it is wanted.
+enum class Unreadable { is_purged, is_an_error };
+
 Result<std::optional<PurgeReport>> purge_if(store::ObjectStore& store, const Layout& layout,
-                                            const std::function<bool(const Head&)>& wanted,
+                                            const std::function<bool(const Head&)>& wanted, Unreadable unreadable,
                                             const std::stop_token& stop) {
   // The epochs that exist before the new HEAD are dead after it; one that appears later may be the living one.
   const Sweep before = TRY(listing(store, layout, stop));
@@ -113,7 +116,11 @@ Result<std::optional<PurgeReport>> purge_if(store::ObjectStore& store, const Lay
   if (read.state == HeadState::absent && before.objects.empty()) return PurgeReport{};
   // Absent or corrupt: a fresh epoch; a newer HEAD is refused there. A first save may have made one at this very
   // moment, and be at work: its epoch, too, is not the one that is there in the end.
-  if (read.state != HeadState::readable) TRY(open_head(store, layout, stop));
+  if (read.state != HeadState::readable && unreadable == Unreadable::is_an_error) {
+    TRY(read_usable_head(store, layout, stop));
+  } else if (read.state != HeadState::readable) {
+    TRY(open_head(store, layout, stop));
+  }
   const bool purged = TRY(put_purged(store, layout, dead, wanted, stop));
   if (!purged) return std::nullopt;
   const Sweep now = TRY(listing(store, layout, stop));
@@ -169,7 +176,7 @@ Result<SweepReport> sweep(store::ObjectStore& store, const Layout& layout, Rehea
 
 Result<PurgeReport> purge(store::ObjectStore& store, const Layout& layout, std::stop_token stop) {
   const auto any = [](const Head& /*head*/) { return true; };
-  const std::optional<PurgeReport> report = TRY(purge_if(store, layout, any, stop));
+  const std::optional<PurgeReport> report = TRY(purge_if(store, layout, any, Unreadable::is_purged, stop));
   return report.value_or(PurgeReport{});
 }
 
@@ -178,7 +185,7 @@ Result<std::optional<PurgeReport>> purge_unless_saved(store::ObjectStore& store,
   const auto same = [newest](const Head& head) {
     return head.generations.empty() ? newest.empty() : head.generations.front().id == newest;
   };
-  return purge_if(store, layout, same, stop);
+  return purge_if(store, layout, same, Unreadable::is_an_error, stop);
 }
 
 Result<std::vector<StoredCache>> measure_caches(store::ObjectStore& store, std::string_view app,
@@ -203,9 +210,10 @@ Result<std::vector<StoredCache>> measure_caches(store::ObjectStore& store, std::
 
 Result<PurgeReport> purge_app(store::ObjectStore& store, std::string_view app, const std::stop_token& stop) {
   PurgeReport report;
-  const std::vector<Name> names = TRY(find_caches(store, app, stop));
-  for (const Name& name : names) {
-    const Layout layout = TRY(Layout::of(name));
+  // Of one that was purged from outside there is no HEAD, but all else may be.
+  const std::vector<StoredCache> caches = TRY(measure_caches(store, app, stop));
+  for (const StoredCache& cache : caches) {
+    const Layout layout = TRY(Layout::of(cache.name));
     const PurgeReport one = TRY(purge(store, layout, stop));
     report.deleted += one.deleted;
     report.bytes += one.bytes;

@@ -42,7 +42,8 @@ struct PurgeReport {
 // work commit nothing any more. A later purge deletes what an interrupted one has left. A newer format: invalid.
 Result<PurgeReport> purge(store::ObjectStore& store, const Layout& layout, std::stop_token stop);
 // The same, unless another generation than `newest` is the newest one when it comes to that: then absent, and nothing
-// is changed.
+// is changed. Nor is it where HEAD cannot tell: there is none, but other objects are (not_found), or it is damaged
+// (corrupt).
 Result<std::optional<PurgeReport>> purge_unless_saved(store::ObjectStore& store, const Layout& layout,
                                                       std::string_view newest, std::stop_token stop);
 
@@ -56,7 +57,7 @@ struct StoredCache {
 // All caches of the app that any object is left of, in the order of their names. All their objects are listed.
 Result<std::vector<StoredCache>> measure_caches(store::ObjectStore& store, std::string_view app,
                                                 const std::stop_token& stop);
-// All caches of the app, of whatever stack and architecture.
+// All caches of the app, of whatever stack and architecture, and what is left of those that were purged from outside.
 Result<PurgeReport> purge_app(store::ObjectStore& store, std::string_view app, const std::stop_token& stop);
 
 }  // namespace hearth::cache

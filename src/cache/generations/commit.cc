@@ -105,14 +105,16 @@ Result<HeadRead> replace(store::ObjectStore& store, const Layout& layout, HeadRe
   }
 }
 
-// Deletes what may be deleted; what could not be stays in the trash for the next commit.
-Seen without_expired(store::ObjectStore& store, const Layout& layout, Seen seen, const std::stop_token& stop) {
-  std::set<ObjectName> deleted;
-  for (const ObjectName& object : expired_trash(seen)) {
-    if (deleted.size() == kDeletedAtOnce || stop.stop_requested()) break;
-    if (store.remove(layout.key(object), stop)) deleted.insert(object);
-  }
-  return without_trash(std::move(seen), deleted);
+// Deletes what may be deleted, and returns what is gone for certain; the rest stays in the trash for the next commit.
+std::set<ObjectName> delete_expired(store::ObjectStore& store, const Layout& layout, const Seen& seen,
+                                    const std::stop_token& stop) {
+  std::vector<ObjectName> expired = expired_trash(seen);
+  if (expired.size() > kDeletedAtOnce) expired.resize(kDeletedAtOnce);
+  std::vector<store::Key> keys;
+  for (const ObjectName& object : expired) keys.push_back(layout.key(object));
+  // Of an error nobody knows how far it got.
+  if (keys.empty() || !store.remove_each(keys, stop)) return {};
+  return {expired.begin(), expired.end()};
 }
 
 Result<bool> all_there(store::ObjectStore& store, const Layout& layout, const std::vector<ObjectName>& objects,
@@ -166,6 +168,9 @@ Result<HeadRead> open_head(store::ObjectStore& store, const Layout& layout, std:
 Result<CommitReport> commit(store::ObjectStore& store, const Layout& layout, const HeadRead& opened,
                             const Proposal& proposal, std::stop_token stop) {
   CommitReport report;
+  // Before HEAD is looked at for the first time, so that no other writer gets ahead while this goes on. What has
+  // expired stays so, whatever becomes of HEAD.
+  const std::set<ObjectName> deleted = delete_expired(store, layout, opened.seen, stop);
   const Decide decide = [&](const HeadRead& now, int attempts) -> Result<std::optional<Head>> {
     const Verdict verdict = TRY(judge(store, layout, now, opened, proposal, stop));
     report.attempts = attempts;
@@ -174,7 +179,7 @@ Result<CommitReport> commit(store::ObjectStore& store, const Layout& layout, con
       report.reason = name(verdict);
       return std::nullopt;
     }
-    return with_generation(without_expired(store, layout, now.seen, stop), proposal);
+    return with_generation(without_trash(now.seen, deleted), proposal);
   };
   HeadRead now = opened;
   // Without compare-and-swap the put would undo whatever was written since.

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <future>
 
+#include "cache/tree/parallel.h"
+
 namespace hearth::cache {
 
 namespace {
@@ -25,9 +27,8 @@ std::vector<Result<Bytes>> fetch_all(store::ObjectStore& store, const Layout& la
                                      std::span<const ManifestName> names, const std::stop_token& stop) {
   std::vector<std::future<Result<Bytes>>> requests;
   for (const ManifestName& name : names) {
-    requests.push_back(std::async(std::launch::async, [&] {
-      return fetch(store, layout, {head.epoch, ObjectKind::manifest, name.save, 0}, name, stop);
-    }));
+    requests.push_back(in_background(
+        [&] { return fetch(store, layout, {head.epoch, ObjectKind::manifest, name.save, 0}, name, stop); }));
   }
   std::vector<Result<Bytes>> objects;
   objects.reserve(requests.size());

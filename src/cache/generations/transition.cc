@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
+#include <string_view>
 
 namespace hearth::cache {
 
@@ -9,10 +11,6 @@ namespace {
 
 bool in_trash(const Head& head, const ObjectName& object) {
   return std::ranges::find(head.trash, object, &Trashed::object) != head.trash.end();
-}
-
-bool is_pinned(const Head& head, const Generation& generation) {
-  return std::ranges::find(head.pins, generation.id) != head.pins.end();
 }
 
 // What every write of HEAD changes. Entries of the trash that were new in the HEAD that was read have been committed
@@ -27,10 +25,11 @@ Head rewritten(const Seen& seen) {
   return head;
 }
 
-void drop_beyond(Head& head, std::vector<Generation>& generations, std::size_t keep) {
+void drop_beyond(const Head& head, std::vector<Generation>& generations, std::size_t keep) {
+  const std::set<std::string_view> pins(head.pins.begin(), head.pins.end());
   std::size_t kept = 0;
   std::erase_if(generations,
-                [&](const Generation& one) { return !one.failed && !is_pinned(head, one) && ++kept > keep; });
+                [&](const Generation& one) { return !one.failed && !pins.contains(one.id) && ++kept > keep; });
 }
 
 // Drops the generations that are too many, and moves to the trash what `before` named and nothing names any more.
@@ -38,17 +37,21 @@ Head tidied(const Head& before, Head head) {
   drop_beyond(head, head.generations, kKeptGenerations);
   drop_beyond(head, head.aside, kKeptAside);
   const auto named = named_objects(head);
+  std::set<ObjectName> trash;
+  for (const Trashed& trashed : head.trash) trash.insert(trashed.object);
   for (const auto& [object, bytes] : named_objects(before)) {
-    if (!named.contains(object) && !in_trash(head, object)) head.trash.push_back({object, std::nullopt});
+    if (!named.contains(object) && trash.insert(object).second) head.trash.push_back({object, std::nullopt});
   }
   std::erase_if(head.bad, [&](const ObjectName& object) { return !named.contains(object); });
   return head;
 }
 
 void mark_bad(Head& head, std::span<const ObjectName> objects) {
+  if (objects.empty()) return;
   const auto named = named_objects(head);
+  std::set<ObjectName> bad(head.bad.begin(), head.bad.end());
   for (const ObjectName& object : objects) {
-    if (named.contains(object) && !is_bad(head, object)) head.bad.push_back(object);
+    if (named.contains(object) && bad.insert(object).second) head.bad.push_back(object);
   }
 }
 
@@ -209,12 +212,6 @@ Head replaced(const Seen& seen, const Fates& fates, SavesUnderWay saves) {
   }
   if (saves == SavesUnderWay::are_dropped) head.cut = new_id();
   return tidied(seen.head, std::move(head));
-}
-
-Head marked_bad(const Seen& seen, std::span<const ObjectName> objects) {
-  Head head = rewritten(seen);
-  mark_bad(head, objects);
-  return head;
 }
 
 std::vector<ObjectName> expired_trash(const Seen& seen) {

@@ -45,7 +45,7 @@ struct Proposal {
   std::string epoch;                // of the HEAD that open_head() returned; all own objects lie in it
   std::string base;                 // id of the generation that this one builds on; "" for none
   std::string cut;                  // of the HEAD that open_head() returned
-  std::vector<ObjectName> damaged;  // what the restore or the save found missing or damaged
+  std::vector<ObjectName> damaged;  // what the restore or the save found missing or damaged; marked where it is named
   Place place = Place::in_force;
 };
 
@@ -96,9 +96,6 @@ enum class SavesUnderWay { go_on, are_dropped };
 // Each generation of `fates`, in force or aside, has its fate. What only it named goes to the trash. Saves that build
 // on it are dropped in any case, the others as `saves` says.
 Head replaced(const Seen& seen, const Fates& fates, SavesUnderWay saves);
-
-// Marks those of the objects that a generation names.
-Head marked_bad(const Seen& seen, std::span<const ObjectName> objects);
 
 // What may be deleted: in the trash of committed HEADs for longer than the grace.
 std::vector<ObjectName> expired_trash(const Seen& seen);

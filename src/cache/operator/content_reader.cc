@@ -4,6 +4,9 @@
 #include <cstring>
 #include <utility>
 
+#include "cache/packs/pack_part.h"
+#include "cache/tree/parallel.h"
+
 namespace hearth::cache {
 
 namespace {
@@ -74,7 +77,7 @@ ContentReader::Held& ContentReader::held(std::uint32_t index) {
     held_.splice(held_.begin(), held_, found);
     return held_.front();
   }
-  held_.push_front({index, std::async(std::launch::async, [this, index] { return fetch(index); }).share(), false});
+  held_.push_front({index, in_background([this, index] { return fetch(index); }).share(), false});
   if (held_.size() > kMostHeld) held_.pop_back();
   return held_.front();
 }
@@ -99,12 +102,11 @@ Result<std::shared_ptr<const ContentReader::Bytes>> ContentReader::fetch(std::ui
   constexpr int kAttempts = 2;
   Result<Bytes> raw = fail(ErrorKind::corrupt, "nothing was fetched");
   for (int attempt = 0; attempt < kAttempts && !raw; ++attempt) {
-    const Result<store::Object> object = store_.get(key, {block.offset, block.stored_bytes}, ended_.get_token());
+    const Result<store::Object> object =
+        fetch_part(store_, key, pack.bytes, {block.offset, block.stored_bytes}, ended_.get_token());
     if (!object) {
-      const ErrorKind kind = object.error().kind;
       // A pack that is gone or too short is damage of the generation.
-      const bool damage = kind == ErrorKind::not_found || kind == ErrorKind::invalid || kind == ErrorKind::corrupt;
-      if (!damage) return std::unexpected(object.error());
+      if (!is_damage(object.error().kind)) return std::unexpected(object.error());
       raw = fail(ErrorKind::corrupt, "{}", object.error().message);
       continue;
     }

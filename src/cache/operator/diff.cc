@@ -22,7 +22,7 @@ bool is_file(const Entry& entry) {
 bool same_place(const Manifest& older, const Extent& before, const Manifest& newer, const Extent& after) {
   if (before.length != after.length) return false;
   if (before.block == kHole || after.block == kHole) return before.block == after.block;
-  return before.offset == after.offset && older.blocks[before.block].digest == newer.blocks[after.block].digest;
+  return before.offset == after.offset && same_stored(older.blocks[before.block], newer.blocks[after.block]);
 }
 
 // Content of one generation by its digests, where it was asked for.
@@ -44,11 +44,7 @@ class ContentDigests {
     if (!asked_) return {};
     std::expected<ChunkIndex, ChunkIndex::Failure> loaded =
         ChunkIndex::load(store, layout, epoch, manifest_, wanted_, stop);
-    if (!loaded) {
-      Error error = loaded.error().error;
-      if (loaded.error().damaged) error.kind = ErrorKind::corrupt;
-      return std::unexpected(std::move(error));
-    }
+    if (!loaded) return std::unexpected(std::move(loaded).error().error);
     known_ = loaded->by_place();
     return {};
   }

@@ -85,10 +85,11 @@ class Repairer {
   // Of a pack that is damaged, or only called bad, nothing stays where it is.
   Result<void> examine(const Generation& generation, Manifest manifest, PackSearch& search) {
     const std::vector<bool> bad = TRY(search.bad_blocks(manifest, generation));
+    const std::set<ObjectName> called_bad(seen_.head.bad.begin(), seen_.head.bad.end());
     std::vector<bool> leaves;
     for (const PackName& pack : manifest.packs) {
       const ObjectName name{seen_.head.epoch, ObjectKind::pack, pack.save, pack.number};
-      leaves.push_back(search.is_damaged(pack) || is_bad(seen_.head, name));
+      leaves.push_back(search.is_damaged(pack) || called_bad.contains(name));
     }
     if (std::ranges::find(leaves, true) == leaves.end() && !names_bad(seen_.head, generation)) return {};
     Patient patient{.generation = generation, .manifest = std::move(manifest), .moved = {}, .missing = {}};
@@ -102,14 +103,16 @@ class Repairer {
     return {};
   }
 
-  // Generations share blocks.
+  // Generations share blocks: those that are the same in all that a manifest says of them.
   std::uint32_t number_of(const PackName& pack, const Block& block, bool good, const PackSearch& search) {
     const auto [known, is_new] =
-        numbers_.try_emplace({pack, block.offset, block.digest}, static_cast<std::uint32_t>(lost_.size()));
+        numbers_.try_emplace({pack, block.offset, block.stored_bytes, block.raw_bytes, block.encoding, block.digest},
+                             static_cast<std::uint32_t>(lost_.size()));
     if (!is_new) return known->second;
     LostBlock lost{.pack = pack, .block = block, .good = good, .chunks = {}, .holders = {}};
+    // A trailer that speaks of another block there says nothing of where anything lies in this one.
     for (const PackedBlock& packed : search.trailer_of(pack)) {
-      if (packed.block.offset == block.offset && packed.block.digest == block.digest) lost.chunks = packed.chunks;
+      if (packed.block.offset == block.offset && same_stored(packed.block, block)) lost.chunks = packed.chunks;
     }
     lost_.push_back(std::move(lost));
     return known->second;
@@ -294,7 +297,9 @@ class Repairer {
   Seen seen_;
   std::vector<Patient> patients_;
   std::vector<LostBlock> lost_;
-  std::map<std::tuple<PackName, std::uint64_t, util::Digest>, std::uint32_t> numbers_;
+  // Of each lost block: its pack, and all of Block but what that says of the pack.
+  using Identity = std::tuple<PackName, std::uint64_t, std::uint32_t, std::uint32_t, Encoding, util::Digest>;
+  std::map<Identity, std::uint32_t> numbers_;
   Fates fates_;
 };
 

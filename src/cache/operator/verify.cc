@@ -63,10 +63,11 @@ class Verifier {
   void tell_hopeless() {
     const auto is_hopeless = [this](const Generation& generation) { return names_bad(head_, generation); };
     if (!std::ranges::all_of(head_.generations, is_hopeless)) return;
+    const std::set<ObjectName> bad(head_.bad.begin(), head_.bad.end());
     for (const Generation& generation : head_.generations) {
       report_.damaged_generations.push_back({generation.id, true, {}});
       for (const ObjectName& object : objects_of(head_, generation)) {
-        if (!is_bad(head_, object)) continue;
+        if (!bad.contains(object)) continue;
         if (damaged_.emplace(object.text(), "it was found to be gone or damaged before").second) ++report_.objects;
       }
     }

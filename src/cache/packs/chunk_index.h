@@ -5,7 +5,9 @@
 #include <expected>
 #include <functional>
 #include <optional>
+#include <span>
 #include <stop_token>
+#include <string>
 #include <vector>
 
 #include "cache/format/layout.h"
@@ -19,15 +21,20 @@ namespace hearth::cache {
 // Immutable; for any number of threads.
 class ChunkIndex {
  public:
+  // A pack that is missing, or whose trailer is not what it should be.
+  struct DamagedPack {
+    ObjectName pack;
+    std::string problem;  // with the pack's name
+  };
   struct Failure {
-    Error error;
-    std::optional<ObjectName> damaged;  // a pack that is missing, or whose trailer is not what it should be
+    Error error;                       // corrupt where packs are damaged; else the store's
+    std::vector<DamagedPack> damaged;  // all that are among the wanted ones; empty for an error of the store
   };
 
   ChunkIndex() = default;
 
   // Fetches the trailers of the packs for which `wanted` (indexed as Manifest::packs) is true; of a manifest with
-  // inline bytes everything is hashed.
+  // inline bytes everything is hashed that can be unpacked.
   static std::expected<ChunkIndex, Failure> load(store::ObjectStore& store, const Layout& layout,
                                                  const std::string& epoch, const Manifest& manifest,
                                                  const std::vector<bool>& wanted, const std::stop_token& stop);
@@ -48,9 +55,11 @@ class ChunkIndex {
 
  private:
   explicit ChunkIndex(std::vector<Known> known);
-  static Result<std::vector<Known>> of_inline(const Manifest& manifest);
+  static std::vector<Known> of_inline(const Manifest& manifest);
+  // `blocks` are those of the pack, by their offsets.
   static Result<std::vector<Known>> of_pack(store::ObjectStore& store, const store::Key& key, const Manifest& manifest,
-                                            std::uint32_t pack, const std::stop_token& stop);
+                                            std::uint32_t pack, std::span<const std::uint32_t> blocks,
+                                            const std::stop_token& stop);
 
   std::vector<Known> known_;  // sorted by digest
 };

@@ -4,6 +4,7 @@
 #include <span>
 #include <utility>
 
+#include "cache/packs/pack_part.h"
 #include "cache/tree/parallel.h"
 
 namespace hearth::cache {
@@ -28,10 +29,6 @@ std::vector<PackedBlock> trailer_in(const PackName& pack, const Result<store::Ob
 }
 
 }  // namespace
-
-bool is_damage(ErrorKind kind) {
-  return kind == ErrorKind::not_found || kind == ErrorKind::corrupt || kind == ErrorKind::invalid;
-}
 
 PackSearch::PackSearch(store::ObjectStore& store, const Layout& layout, std::string epoch, unsigned threads,
                        const std::stop_token& stop, util::Progress* progress)
@@ -134,7 +131,7 @@ bool PackSearch::has(const State& state, Block block) {
 // Of a damaged pack some blocks may still be good.
 Result<bool> PackSearch::is_good_by_itself(const PackName& pack, const Block& block) {
   const Result<store::Object> object =
-      store_.get(layout_.key(name_of(pack)), {block.offset, block.stored_bytes}, stop_);
+      fetch_part(store_, layout_.key(name_of(pack)), pack.bytes, {block.offset, block.stored_bytes}, stop_);
   if (!object) {
     if (!is_damage(object.error().kind)) return std::unexpected(object.error());
     return false;

@@ -18,9 +18,6 @@
 
 namespace hearth::cache {
 
-// Whether an error means that an object is missing or not what it should be, and not that the store has trouble.
-bool is_damage(ErrorKind kind);
-
 // For one HEAD. The functions are for one thread, look_at_packs() has threads of its own.
 class PackSearch {
  public:

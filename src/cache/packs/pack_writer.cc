@@ -5,24 +5,21 @@
 namespace hearth::cache {
 
 namespace {
-constexpr std::ptrdiff_t kParallelUploads = 4;
+constexpr std::size_t kParallelUploads = 4;
 }
 
 PackWriter::PackWriter(store::ObjectStore& store, const Layout& layout, std::string epoch, std::string save,
                        std::size_t packs_before)
-    : store_(store),
-      layout_(layout),
-      epoch_(std::move(epoch)),
-      save_(std::move(save)),
-      packs_before_(packs_before),
-      slots_(kParallelUploads) {}
+    : store_(store), layout_(layout), epoch_(std::move(epoch)), save_(std::move(save)), packs_before_(packs_before) {}
 
 Result<void> PackWriter::add(std::uint32_t id, EncodedBlock block, std::vector<Chunk> chunks,
                              const std::stop_token& stop) {
   std::vector<FullPack> full;
   {
-    const std::lock_guard guard(mutex_);
     Waiting next{id, std::move(block), std::move(chunks)};
+    std::unique_lock lock(mutex_);
+    const auto may_go_on = [&] { return travelling_ < kParallelUploads || !fills_a_pack(next); };
+    if (!changed_.wait(lock, stop, may_go_on)) return fail(ErrorKind::cancelled, "the save was stopped");
     if (waiting_bytes_ >= kInlineTarget) {
       full = place(std::move(next));
     } else {
@@ -61,10 +58,14 @@ std::vector<PackWriter::FullPack> PackWriter::place_waiting() {
   return full;
 }
 
+bool PackWriter::fills_a_pack(const Waiting& next) const {
+  const std::uint64_t size = builder_.bytes_with(next.block.block.stored_bytes, next.chunks.size());
+  return !builder_.empty() && size > pack_target(packs_before_ + written_.packs.size());
+}
+
 std::vector<PackWriter::FullPack> PackWriter::place(Waiting next) {
   std::vector<FullPack> full;
-  const std::uint64_t size = builder_.bytes_with(next.block.block.stored_bytes, next.chunks.size());
-  if (!builder_.empty() && size > pack_target(packs_before_ + written_.packs.size())) full.push_back(finish_pack());
+  if (fills_a_pack(next)) full.push_back(finish_pack());
   Block block = next.block.block;
   block.pack = static_cast<std::uint32_t>(written_.packs.size());
   block.offset = builder_.add(next.block, std::move(next.chunks));
@@ -75,19 +76,23 @@ std::vector<PackWriter::FullPack> PackWriter::place(Waiting next) {
 PackWriter::FullPack PackWriter::finish_pack() {
   FullPack pack{static_cast<std::uint32_t>(written_.packs.size()), builder_.finish()};
   written_.packs.push_back({save_, pack.number, pack.bytes.size()});
+  ++travelling_;
+  changed_.notify_all();
   return pack;
 }
 
 Result<void> PackWriter::upload(const std::vector<FullPack>& packs, const std::stop_token& stop) {
-  for (const FullPack& pack : packs) {
-    slots_.acquire();
+  for (std::size_t index = 0; index < packs.size(); ++index) {
+    const FullPack& pack = packs[index];
     const ObjectName name{epoch_, ObjectKind::pack, save_, pack.number};
     // Nobody else uses this name, so there is nothing to compare with.
     Result<store::Version> stored =
         within(name.text(), store_.put(layout_.key(name), std::span(pack.bytes), store::Condition::none(), stop));
-    slots_.release();
-    if (!stored) return std::unexpected(std::move(stored).error());
     const std::lock_guard guard(mutex_);
+    // After an error those behind it do not travel, either.
+    travelling_ -= stored ? 1 : packs.size() - index;
+    changed_.notify_all();
+    if (!stored) return std::unexpected(std::move(stored).error());
     uploaded_bytes_ += pack.bytes.size();
     ++uploaded_objects_;
   }

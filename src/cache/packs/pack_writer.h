@@ -1,10 +1,10 @@
 // Takes the new blocks of a save, gathers them in packs, and stores each pack as soon as it is full.
 #pragma once
 
+#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
-#include <semaphore>
 #include <stop_token>
 #include <string>
 #include <unordered_map>
@@ -29,14 +29,16 @@ struct WrittenBlocks {
 enum class MayInline { no, yes };
 
 // add() may be called from several threads at once; it stores full packs in the calling thread, so whoever produces
-// faster than the store takes is slowed down.
+// faster than the store takes is slowed down. Few packs travel at the same time; while they do, the next one waits in
+// the making until it may, and so does whoever has a block for the one after it. So no more than these packs are in
+// memory, and a block for each thread.
 class PackWriter {
  public:
   // `packs_before`: how many of others the generation names besides.
   PackWriter(store::ObjectStore& store, const Layout& layout, std::string epoch, std::string save,
              std::size_t packs_before);
 
-  // `id` is new with each call; the chunks lie in the block.
+  // `id` is new with each call; the chunks lie in the block. Errors: the store's, and cancelled.
   Result<void> add(std::uint32_t id, EncodedBlock block, std::vector<Chunk> chunks, const std::stop_token& stop);
 
   // Stores what is left. All blocks together that take less than kInlineTarget are handed back as inline bytes where
@@ -57,7 +59,8 @@ class PackWriter {
     std::vector<std::byte> bytes;
   };
 
-  // REQUIRES: mutex_ is held. What is returned is to be stored after it is released.
+  // REQUIRES: mutex_ is held. What is returned is to be stored after it is released, and travels from now on.
+  bool fills_a_pack(const Waiting& block) const;
   std::vector<FullPack> place(Waiting block);
   FullPack finish_pack();
   std::vector<FullPack> place_waiting();
@@ -69,9 +72,10 @@ class PackWriter {
   const std::string epoch_;
   const std::string save_;
   const std::size_t packs_before_;
-  std::counting_semaphore<> slots_;  // packs that travel at the same time, each some tens of MiB in memory
   std::mutex mutex_;
-  std::vector<Waiting> waiting_;  // until it is clear that there will be packs
+  std::condition_variable_any changed_;  // a pack has arrived, or a new one was begun
+  std::size_t travelling_ = 0;           // packs that are being stored, or are about to be
+  std::vector<Waiting> waiting_;         // until it is clear that there will be packs
   std::uint64_t waiting_bytes_ = 0;
   PackBuilder builder_;
   WrittenBlocks written_;

@@ -48,10 +48,10 @@ struct Holder {
 
 struct LostBlock {
   PackName pack;
-  Block block;                // Block::pack says nothing
-  bool good = false;          // it can be fetched
-  std::vector<Chunk> chunks;  // what lies in it, where the pack's trailer can be read
-  std::vector<Holder> holders;
+  Block block;                  // Block::pack says nothing
+  bool good = false;            // it can be fetched
+  std::vector<Chunk> chunks;    // what lies in it, where the pack's trailer can be read, and speaks of this very block
+  std::vector<Holder> holders;  // inside of it, as the chunks
 };
 
 struct Recovered {

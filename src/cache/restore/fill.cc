@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "cache/packs/fetch_plan.h"
+#include "cache/packs/pack_part.h"
 #include "cache/tree/create.h"
 #include "cache/tree/parallel.h"
 
@@ -141,12 +142,14 @@ class Filler {
   Result<void> make_hard_links(const std::stop_token& stop) {
     Creator creator = new_creator();
     for (std::uint32_t index = 0; index < manifest_.entries.size(); ++index) {
+      if (index % kPortion == 0) TRY(check_stop(stop));
       const Entry entry = manifest_.entries[index];
       if (entry.kind != EntryKind::hard_link || action(index) != Action::make) continue;
       TRY(creator.make_hard_link(entry.path, entry.target));
     }
     // A new name changes the ctime of all names.
     for (std::uint32_t index = 0; index < manifest_.entries.size(); ++index) {
+      if (index % kPortion == 0) TRY(check_stop(stop));
       const Entry entry = manifest_.entries[index];
       if (entry.kind != EntryKind::hard_link) continue;
       files_[index] = TRY(creator.status(entry.path));
@@ -170,6 +173,7 @@ class Filler {
     TRY(for_each(open, stop, finish));
     Creator creator = new_creator();
     while (!closed.empty()) {
+      if (closed.size() % kPortion == 0) TRY(check_stop(stop));
       TRY(finish(creator, manifest_.entries[closed.back()]));
       closed.pop_back();
     }
@@ -257,17 +261,15 @@ class Filler {
   Result<std::vector<std::byte>> fetch(std::uint32_t pack, std::uint64_t offset, std::uint64_t length,
                                        const std::stop_token& stop) {
     const ObjectName name = object_of(pack);
-    Result<store::Object> object =
-        within(name.text(), request_.store.get(request_.layout.key(name), {offset, length}, stop));
+    Result<store::Object> object = within(name.text(), fetch_part(request_.store, request_.layout.key(name),
+                                                                  manifest_.packs[pack].bytes, {offset, length}, stop));
     if (object) {
       fetched_bytes_ += object->bytes.size();
       return std::move(object->bytes);
     }
     const ErrorKind kind = object.error().kind;
     if (kind == ErrorKind::not_found) return damage(pack, std::move(object).error());
-    // A range behind the end is what a truncated object answers with; but a bucket that is gone refuses alike.
-    const bool is_there = kind == ErrorKind::invalid && request_.store.stat(request_.layout.key(name), stop);
-    if (is_there || kind == ErrorKind::corrupt) return std::vector<std::byte>();
+    if (kind == ErrorKind::corrupt) return std::vector<std::byte>();
     return std::unexpected(std::move(object).error());
   }
 
@@ -295,7 +297,7 @@ class Filler {
 
   Result<void> write_file(Creator& creator, std::uint32_t index, std::span<const Piece> pieces) {
     const Entry entry = manifest_.entries[index];
-    // begin_tree has filled the map; from then on only the counts change.
+    // begin_files has filled the map; from then on only the counts change.
     const auto unfinished = unfinished_.find(index);
     if (unfinished == unfinished_.end()) {
       files_[index] = TRY(creator.make_file(entry.path, attributes_of(entry), entry.size, pieces));

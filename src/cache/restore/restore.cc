@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <future>
 #include <set>
+#include <system_error>
 #include <utility>
 
 #include "cache/cache.h"
@@ -44,7 +45,11 @@ class Restorer {
 
   RestoreReport run(const Name& name) {
     index_.store = store_.description();
-    set_previous_aside();
+    if (const Result<void> aside = set_previous_aside(); !aside) {
+      // The index stays, by which the next restore knows that it is ours.
+      end({RestoreOutcome::unavailable, aside.error().message});
+      return std::move(report_);
+    }
     ::unlink(index_path_.c_str());
     restore_from(name);
     // Where no seed helps either, the next save has to know what became of its own cache.
@@ -167,23 +172,24 @@ class Restorer {
   }
 
   // What is at the directory's place, if it is ours, comes back only as what it should be. It goes even if nothing can
-  // be restored.
-  void set_previous_aside() {
+  // be restored; an error is that it can neither be moved nor removed.
+  Result<void> set_previous_aside() {
     std::optional<Index> index = read_index(index_path_);
-    if (!index || mark_of(directory_) != index->directory) return;
+    if (!index || mark_of(directory_) != index->directory) return {};
     Result<Staging> staging = Staging::adopt(directory_);
     if (!staging) {
-      if (Result<void> removed = util::remove_tree(directory_); !removed) {
-        report_.warnings.push_back(removed.error().message);
-      }
-      return;
+      const Result<void> removed = util::remove_tree(directory_);
+      if (removed) return {};
+      return fail(ErrorKind::io, "what lies in {} from before can be neither moved ({}) nor removed ({})",
+                  directory_.native(), staging.error().message, removed.error().message);
     }
-    if (index->store != index_.store) return;
-    auto found = std::async(std::launch::async, [this, path = staging->path()] { return list_all(path); });
+    if (index->store != index_.store) return {};
+    auto found = in_background([this, path = staging->path()] { return list_all(path); });
     Result<Manifest> manifest = decode_manifest(index->manifest);
     index->manifest = {};
-    if (!manifest || manifest->entries.size() != index->files.size()) return;
+    if (!manifest || manifest->entries.size() != index->files.size()) return {};
     previous_.emplace(Previous{std::move(*staging), std::move(found), Base{std::move(*manifest), std::move(index)}});
+    return {};
   }
 
   Result<Listing> list_all(const fs::path& directory) const {
@@ -251,7 +257,7 @@ class Restorer {
                               .owner = options_.owner,
                               .threads = options_.transfers > 0 ? options_.transfers : options_.threads,
                               .progress = options_.progress.get()};
-    auto encoding = std::async(std::launch::async, [&manifest] { return encode_manifest(manifest, Packing::fast); });
+    auto encoding = in_background([&manifest] { return encode_manifest(manifest, Packing::fast); });
     std::expected<Filled, FillFailure> filled = fill(request, stop_);
     Result<std::vector<std::byte>> copy = encoding.get();
     if (!filled) return std::move(filled).error();
@@ -272,12 +278,14 @@ class Restorer {
     return std::nullopt;
   }
 
-  // The index tells the next save what is proved unchanged, and what it must store anew. The directory, which holds
-  // the generation, or nothing, lies at `place` now.
+  // The index tells the next save what is proved unchanged, and what it must store anew. The directory lies at `place`
+  // now, and holds the generation; where there is none, it is ours only if it is empty.
   void remember(const std::string& generation, const fs::path& place) {
     index_.generation = generation;
     index_.damaged.assign(damaged_.begin(), damaged_.end());
-    index_.directory = mark_of(place).value_or(DirectoryMark());
+    std::error_code code;
+    const bool ours = !generation.empty() || (fs::is_empty(place, code) && !code);
+    index_.directory = ours ? mark_of(place).value_or(DirectoryMark()) : DirectoryMark();
     index_.probe = generation.empty() ? kNothingProved : take_probe(probe_path(directory_), index_.directory.device);
     const Result<void> written = write_index(index_path_, index_);
     if (!written) report_.warnings.push_back(written.error().message);

@@ -19,7 +19,7 @@ bool same_content(const Manifest& base, std::uint32_t base_entry, const Manifest
   const auto same = [&](const Extent& left, const Extent& right) {
     if (left.offset != right.offset || left.length != right.length) return false;
     if (left.block == kHole || right.block == kHole) return left.block == right.block;
-    return base.blocks[left.block].digest == wanted.blocks[right.block].digest;
+    return same_stored(base.blocks[left.block], wanted.blocks[right.block]);
   };
   return std::ranges::equal(content_of(base, base_entry), entry.extents, same);
 }

@@ -107,6 +107,21 @@ class Numbering {
 
 }  // namespace
 
+std::uint64_t least_manifest_memory(const Listing& found, const SavePlan& plan) {
+  std::uint64_t bytes = Entries::least_memory(found.size());
+  for (std::uint32_t index = 0; index < found.size(); ++index) {
+    const FoundEntry entry = found[index];
+    const Planned& planned = plan.entries[index];
+    bytes += entry.status.is_directory() ? entry.path.size() : entry.path.name().size();
+    if (planned.source == Source::link) {
+      bytes += found[planned.target].path.size();
+    } else {
+      bytes += entry.target.size() + (entry.status.is_file() && entry.status.size > 0 ? sizeof(Extent) : 0);
+    }
+  }
+  return bytes;
+}
+
 Changes compare(const SaveState& state) {
   Changes changes;
   std::uint64_t kept = 0;

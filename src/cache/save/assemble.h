@@ -23,6 +23,10 @@ struct SaveState {
   const Contents& contents;
 };
 
+// What the entries of the new manifest take in memory at least; content that is cut into many chunks takes more. Known
+// before any content was read.
+std::uint64_t least_manifest_memory(const Listing& found, const SavePlan& plan);
+
 struct Changes {
   std::uint64_t entries = 0;
   std::uint64_t bytes = 0;

@@ -4,12 +4,14 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <numeric>
 #include <string>
 #include <utility>
 
 #include "cache/format/chunker.h"
 #include "cache/format/content_digest.h"
+#include "cache/tree/local_error.h"
 #include "cache/tree/parallel.h"
 
 namespace hearth::cache {
@@ -23,8 +25,13 @@ constexpr int kPasses = 3;
 // Equal to no extent of a manifest.
 constexpr Extent kNotInBase{kNone - 1, 0, 0};
 
-bool is_local(ErrorKind kind) {
-  return kind == ErrorKind::denied || kind == ErrorKind::io || kind == ErrorKind::not_found;
+Result<struct stat> look_again(Directories& directories, const Path& path) {
+  const Directories::Place place = TRY(directories.place_of(path));
+  struct stat status{};
+  if (::fstatat(place.directory->get(), place.name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
+    return fail_local(errno, path.text());
+  }
+  return status;
 }
 
 }  // namespace
@@ -80,7 +87,7 @@ Result<Contents> ContentWriter::run(std::span<const ContentJob> jobs, const std:
   std::iota(todo.begin(), todo.end(), 0);
   for (int left = kPasses; left > 0 && !todo.empty(); --left) {
     TRY(pass(todo, stop));
-    todo = settle(todo);
+    todo = TRY(settle(todo));
   }
   for (const std::uint32_t job : todo) {
     contents_.files[job].state = Content::State::left_out;
@@ -193,7 +200,7 @@ Result<void> ContentWriter::accept(ReadPart& part, Result<FilePart> content) {
     part.content = std::move(*content);
     return {};
   }
-  if (!is_local(content.error().kind)) return std::unexpected(std::move(content).error());
+  if (!is_of_the_file(content.error().kind)) return std::unexpected(std::move(content).error());
   part.warning = fmt::format("left out of the cache: {}", content.error().message);
   return {};
 }
@@ -350,7 +357,7 @@ Result<void> ContentWriter::write(FullBlock block, const std::stop_token& stop) 
 }
 
 // The jobs that have to be done again.
-std::vector<std::uint32_t> ContentWriter::settle(std::span<const std::uint32_t> jobs) {
+Result<std::vector<std::uint32_t>> ContentWriter::settle(std::span<const std::uint32_t> jobs) {
   std::vector<std::uint32_t> again;
   Directories directories(request_.root);
   for (const std::uint32_t job : jobs) {
@@ -358,15 +365,14 @@ std::vector<std::uint32_t> ContentWriter::settle(std::span<const std::uint32_t> 
     if (content.state != Content::State::changed) continue;
     content = {};
     const Path path = request_.found[jobs_[job].found].path;
-    const Result<Directories::Place> place = directories.place_of(path);
-    struct stat status{};
-    if (!place || ::fstatat(place->directory->get(), place->name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 ||
-        !S_ISREG(status.st_mode)) {
+    const Result<struct stat> status = look_again(directories, path);
+    if (!status && !is_of_the_file(status.error().kind)) return std::unexpected(status.error());
+    if (!status || !S_ISREG(status->st_mode)) {
       content.state = Content::State::left_out;
       continue;
     }
-    request_.found.renew(jobs_[job].found, file_status(status));
-    if (status.st_size > 0) again.push_back(job);
+    request_.found.renew(jobs_[job].found, file_status(*status));
+    if (status->st_size > 0) again.push_back(job);
   }
   return again;
 }

@@ -69,7 +69,7 @@ class ContentWriter {
 
   // Once. The result is in the order of the jobs, which are in the order of the paths. Files that vanish or cannot be
   // read, and those that change each time they are read, are left out (the latter two with a warning). All blocks were
-  // handed to the pack writer. Errors: the store's, and cancelled.
+  // handed to the pack writer. Errors: the store's, cancelled, and no descriptor or memory left (unavailable).
   Result<Contents> run(std::span<const ContentJob> jobs, const std::stop_token& stop);
 
   std::uint64_t read_bytes() const { return read_bytes_; }
@@ -97,7 +97,7 @@ class ContentWriter {
   void take_in(ReadPart part, std::vector<FullBlock>& full);
   Extent store_chunk(const util::Digest& digest, std::span<const std::byte> bytes, std::vector<FullBlock>& full);
   bool takeable(std::uint32_t block) const;
-  std::vector<std::uint32_t> settle(std::span<const std::uint32_t> jobs);
+  Result<std::vector<std::uint32_t>> settle(std::span<const std::uint32_t> jobs);
   void append(Content& content, const Extent& extent, const Extent& in_base);
   Result<void> write(FullBlock block, const std::stop_token& stop);
   FullBlock cut();

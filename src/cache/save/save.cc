@@ -151,6 +151,14 @@ class Saver {
     if (!plan_.differs && !plan_.reads && same_root() && !must_heal()) {
       return SaveEnding{SaveOutcome::unchanged, ""};
     }
+    // Found out only in the end, it would be after all content was stored, each time.
+    if (least_manifest_memory(found_, plan_) > kManifestLimit) {
+      const Error error{ErrorKind::invalid,
+                        fmt::format("the directory has {} entries, and their list alone would be larger than a cache's "
+                                    "may be: leave some out with --cache-exclude",
+                                    found_.size())};
+      return failure(error);
+    }
     // What this machine remembers of the base is what it has checked, or stored itself.
     if (!base_.index || damaged_.empty()) return std::nullopt;
     // What is stored from here on builds on what the store has.
@@ -215,7 +223,7 @@ class Saver {
   Step take_in_content() {
     std::vector<ContentJob> jobs;
     ChunkIndex known;
-    // Each round finds one more damaged pack, so it ends.
+    // Each round finds more damaged packs, so it ends.
     while (true) {
       const std::vector<bool> sound = sound_packs();
       takeable_ = without_worn(sound);
@@ -227,10 +235,11 @@ class Saver {
         known = std::move(*loaded);
         break;
       }
-      const std::optional<ObjectName>& damaged = loaded.error().damaged;
-      if (!damaged) return failure(loaded.error().error);
-      damaged_.insert(*damaged);
-      warnings_.add(loaded.error().error.message);
+      if (loaded.error().damaged.empty()) return failure(loaded.error().error);
+      for (const ChunkIndex::DamagedPack& one : loaded.error().damaged) {
+        damaged_.insert(one.pack);
+        warnings_.add(one.problem);
+      }
     }
     const auto taken = static_cast<std::size_t>(std::ranges::count(takeable_, true));
     packs_ = std::make_unique<PackWriter>(store_, layout_, head_.seen.head.epoch, save_, taken);
@@ -273,10 +282,12 @@ class Saver {
   }
 
   std::vector<bool> sound_packs() const {
+    const Head& head = head_.seen.head;
+    const std::set<ObjectName> bad(head.bad.begin(), head.bad.end());
     std::vector<bool> sound;
     for (const PackName& pack : base_.manifest.packs) {
-      const ObjectName object{head_.seen.head.epoch, ObjectKind::pack, pack.save, pack.number};
-      sound.push_back(!damaged_.contains(object) && !is_bad(head_.seen.head, object));
+      const ObjectName object{head.epoch, ObjectKind::pack, pack.save, pack.number};
+      sound.push_back(!damaged_.contains(object) && !bad.contains(object));
     }
     return sound;
   }

@@ -4,6 +4,8 @@
 
 #include <cerrno>
 
+#include "cache/tree/local_error.h"
+
 namespace hearth::cache {
 
 namespace {
@@ -37,7 +39,7 @@ Result<Directories::Handle> Directories::at(std::string_view path) {
   }
   const Place place = TRY(place_of(path));
   util::Fd directory(::openat(place.directory->get(), place.name.c_str(), util::kDirectoryFlags));
-  if (!directory) return fail_errno(errno, fmt::format("opening the directory {}", path));
+  if (!directory) return fail_local(errno, fmt::format("opening the directory {}", path));
   recent_.push_front({std::string(path), std::make_shared<const util::Fd>(std::move(directory))});
   by_path_.emplace(recent_.front().path, recent_.begin());
   if (recent_.size() > kOpenDirectories) {

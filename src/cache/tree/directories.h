@@ -23,10 +23,16 @@ class Directories {
   // `root` is opened once; it may be renamed afterwards.
   static Result<Directories> open(const std::filesystem::path& root);
   explicit Directories(Handle root);
+  // A copy would point into what it was copied from.
+  Directories(const Directories&) = delete;
+  Directories& operator=(const Directories&) = delete;
+  Directories(Directories&&) = default;
+  Directories& operator=(Directories&&) = default;
+  ~Directories() = default;
 
   // The directory at `path` relative to the root ("" is the root). Each component has to be a directory, not a link,
-  // and none is "." or ".." (invalid).
-  // It stays open at least as long as the handle lives.
+  // and none is "." or ".." (invalid). No descriptor left: unavailable. It stays open at least as long as the handle
+  // lives.
   Result<Handle> at(std::string_view path);
   // Where an entry lies: the directory, and its name in there, which is none that leads elsewhere (else invalid).
   struct Place {

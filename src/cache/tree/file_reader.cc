@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 
+#include "cache/tree/local_error.h"
 #include "util/file.h"
 
 namespace hearth::cache {
@@ -19,7 +20,7 @@ constexpr std::uint64_t kStatBlock = 512;  // the unit of st_blocks, whatever th
 
 Result<struct stat> look_at(const util::Fd& fd) {
   struct stat status{};
-  if (::fstat(fd.get(), &status) != 0) return fail_errno(errno, "looking at it");
+  if (::fstat(fd.get(), &status) != 0) return fail_local(errno, "looking at it");
   return status;
 }
 
@@ -92,7 +93,7 @@ Result<FilePart> FileReader::read(const Path& path, const FileStatus& expected, 
     part.outcome = ReadOutcome::vanished;
     return part;
   }
-  if (!fd) return fail_errno(errno, fmt::format("reading {}", path));
+  if (!fd) return fail_local(errno, fmt::format("reading {}", path));
   const auto read_it = [&]() -> Result<bool> {
     const struct stat before = TRY(look_at(fd));
     if (file_status(before) != expected) return false;

@@ -39,7 +39,7 @@ class FileReader {
   explicit FileReader(Directories::Handle root) : directories_(std::move(root)) {}
 
   // `length` bytes from `offset` of the file at `path`, which has this status. No link is followed, no device is
-  // opened. Errors: denied, io.
+  // opened. Errors: denied, io; no descriptor or memory left: unavailable.
   Result<FilePart> read(const Path& path, const FileStatus& expected, std::uint64_t offset, std::uint64_t length);
 
  private:

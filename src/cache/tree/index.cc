@@ -196,10 +196,13 @@ Result<void> write_index(const std::filesystem::path& path, const Index& index) 
   for (const FileStatus& status : index.files) write_record(writer, status);
   writer.text(as_text(index.manifest));
   const std::filesystem::path temporary = path.native() + ".new";
-  TRY(util::write_file(temporary, writer.finish(), 0600));
-  if (::rename(temporary.c_str(), path.c_str()) != 0)
-    return fail_errno(errno, fmt::format("writing {}", path.native()));
-  return {};
+  Result<void> written = util::write_file(temporary, writer.finish(), 0600);
+  if (written && ::rename(temporary.c_str(), path.c_str()) != 0) {
+    written = fail_errno(errno, fmt::format("writing {}", path.native()));
+  }
+  // It is as large as the cache has files.
+  if (!written) ::unlink(temporary.c_str());
+  return written;
 }
 
 std::optional<Index> read_index(const std::filesystem::path& path) {

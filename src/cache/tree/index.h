@@ -37,7 +37,8 @@ struct Index {
   std::vector<std::byte> manifest;  // encode_manifest's of the generation; empty if nothing was restored
 };
 
-// Replaces the file in one step; not durable, since an index does not outlive a restart of the machine anyway.
+// Replaces the file in one step, or leaves nothing new behind; not durable, since an index does not outlive a restart
+// of the machine anyway.
 Result<void> write_index(const std::filesystem::path& path, const Index& index);
 
 // Absent where there is no index, or where it is damaged or of another version. One that was written before the machine

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <mutex>
 #include <optional>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -32,16 +33,21 @@ Result<void> in_parallel(unsigned threads, const std::stop_token& stop,
   std::mutex mutex;
   std::optional<Error> first;
   {
+    const auto member = [&] {
+      Result<void> done = work(own.get_token());
+      if (done) return;
+      const std::lock_guard guard(mutex);
+      if (!first) first = std::move(done).error();
+      own.request_stop();
+    };
     std::vector<std::jthread> crew;
-    for (unsigned i = 0; i < threads; ++i) {
-      crew.emplace_back([&] {
-        Result<void> done = work(own.get_token());
-        if (done) return;
-        const std::lock_guard guard(mutex);
-        if (!first) first = std::move(done).error();
-        own.request_stop();
-      });
+    crew.reserve(threads);
+    try {
+      while (crew.size() < threads) crew.emplace_back(member);
+    } catch (const std::system_error&) {
+      // Those that there are do the work of the others.
     }
+    if (crew.empty()) member();
   }
   if (first) return std::unexpected(std::move(*first));
   return {};

@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "cache/format/manifest.h"
+#include "cache/tree/local_error.h"
 #include "cache/tree/parallel.h"
 
 namespace hearth::cache {
@@ -102,7 +103,7 @@ class Walker {
   Result<void> work(const std::stop_token& stop) {
     Lister lister(root_);
     while (Folder* folder = next(stop)) {
-      if (const Result<void> listed = list(lister, *folder); !listed) skip(listed.error());
+      if (const Result<void> listed = list(lister, *folder); !listed) TRY(skip(listed.error()));
       hand_out(*folder);
       const std::lock_guard guard(mutex_);
       if (--unlisted_ == 0) changed_.notify_all();
@@ -152,7 +153,7 @@ class Walker {
 
   static std::unexpected<Error> failed(const Folder& folder) {
     const int code = errno;
-    return fail_errno(code, fmt::format("reading the directory {}", folder.path));
+    return fail_local(code, fmt::format("reading the directory {}", folder.path));
   }
 
   // `name` ends in a NUL.
@@ -164,8 +165,7 @@ class Walker {
     }
     struct stat status{};
     if (::fstatat(directory.get(), name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
-      skip(fail_errno(errno, path.text()).error());
-      return {};
+      return skip(fail_local(errno, path.text()).error());
     }
     if (is_excluded(path, status)) {
       ++left_out_;
@@ -185,9 +185,9 @@ class Walker {
     if (S_ISLNK(status.st_mode)) {
       const ssize_t target_bytes = append_target(directory, name, folder.text);
       if (target_bytes < 0) {
-        skip(fail_errno(errno, path.text()).error());
+        const int code = errno;
         folder.text.resize(text);
-        return {};
+        return skip(fail_local(code, path.text()).error());
       }
       row.target_bytes = static_cast<std::uint16_t>(target_bytes) & kTargetMask;
     } else if (S_ISDIR(status.st_mode)) {
@@ -239,9 +239,12 @@ class Walker {
     return fail(ErrorKind::invalid, "the directory has more entries than a cache can have");
   }
 
-  // What is gone meanwhile needs no word.
-  void skip(const Error& error) {
+  // What is gone meanwhile needs no word. Where the machine is at its end, what is there and could be read would be
+  // left out, whole directories of it.
+  Result<void> skip(const Error& error) {
+    if (!is_of_the_file(error.kind)) return std::unexpected(error);
     if (error.kind != ErrorKind::not_found) warnings_.add(fmt::format("left out of the cache: {}", error.message));
+    return {};
   }
 
   Result<void> gather() {

@@ -57,7 +57,7 @@ class Listing {
   bool has_one_owner() const { return has_one_owner_; }
   // A file that was changed since: what it is now.
   void renew(std::size_t index, const FileStatus& status);
-  // Takes these entries out, by index; with a directory goes all that lies in it.
+  // Takes these entries out, by index. Whoever takes out a directory takes out all that lies in it.
   void remove(const std::vector<bool>& gone);
 
  private:
@@ -90,7 +90,8 @@ class Listing {
 // Every directory, file and symbolic link below the root (which itself is left out), listed by `threads` threads.
 // Nothing is followed. Sockets, pipes, devices, what unreadable directories hold, and paths longer than kPathLimit are
 // left out with a warning; what vanishes meanwhile is left out silently, and so is what a rule of `exclude` names, with
-// all that lies in it. Errors: cancelled, those of the root itself, and more entries than a listing can hold (invalid).
+// all that lies in it. Errors: cancelled, those of the root itself, no descriptor or memory left (unavailable), and
+// more entries than a listing can hold (invalid).
 Result<Listing> walk(const Directories::Handle& root, unsigned threads, const util::IgnoreRules& exclude,
                      Warnings& warnings, const std::stop_token& stop);
 

@@ -1,4 +1,4 @@
-#include "cache/save/survey.h"
+#include "cache/operator/survey.h"
 
 #include <algorithm>
 #include <atomic>
