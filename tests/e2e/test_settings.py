@@ -84,7 +84,7 @@ class Settings(EndToEnd):
         self.assertEqual(set(report["cache"]["save"]), {"outcome", "generation", "entries", "bytes", "read_bytes",
                                                         "uploaded_bytes", "uploaded_objects", "added", "changed", "removed",
                                                        "trimmed_files", "trimmed_bytes", "left_out"})
-        self.assertEqual(set(report["store"]), {"requests", "bytes_in", "bytes_out", "retries"})
+        self.assertEqual(set(report["store"]), {"requests", "bytes_in", "bytes_out", "retries", "tier"})
         self.assertEqual(set(report["store"]["requests"]), {"get", "put", "list", "stat", "remove"})
         names = [phase["name"] for phase in report["phases"]]
         for name in ("source", "buildpacks", "restore", "detect", "compile", "release", "slug", "publish", "save"):
