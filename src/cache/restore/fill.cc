@@ -22,7 +22,7 @@ namespace {
 constexpr std::uint64_t kRangeTarget = 8 << 20;
 constexpr std::uint64_t kLeastRange = 1 << 20;
 // From this much on, packs are fetched whole.
-constexpr std::uint64_t kManyBytes = 256 << 20;
+constexpr std::uint64_t kManyBytes = 128 << 20;
 // Entries without content are made in portions of this many.
 constexpr std::size_t kPortion = 1024;
 // Directories are shared out to threads in portions of this many.
