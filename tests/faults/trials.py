@@ -72,7 +72,7 @@ def revoked(cell):
     """After the first requests, whoever asks is unknown."""
     if cell.store.name == "ceph":
         return faults.Under(cell.store.revoke)
-    return faults.Refused(*cell.store.REVOKED, after=4)
+    return faults.Refused(*cell.store.REVOKED, after=2)
 
 
 def expired_once(cell):

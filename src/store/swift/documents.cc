@@ -162,7 +162,8 @@ Result<std::vector<ListedObject>> parse_list(std::string_view text) {
 }
 
 Result<Capabilities> parse_capabilities(std::string_view text) {
-  constexpr std::uint64_t kLargestDeletion = 1000;
+  // What a busy server deletes before its answer counts as late.
+  constexpr std::uint64_t kLargestDeletion = 250;
   const Json json = TRY(parse(text, Json::value_t::object));
   Capabilities known;
   if (const auto size = number_of(member(json, "swift"), "max_file_size"); size && *size > 0) {
