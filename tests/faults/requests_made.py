@@ -63,7 +63,9 @@ class Counted(Cell):
         reported, requests, cache = self.build("change")
         self.expect(cache, "hit", "saved")
         # The rest is what an unchanged build asks for, too, but for its look at HEAD.
-        yield "the save of a change of one file, in a build", reported - unchanged + 1, None, 4
+        # Without compare-and-swap HEAD is looked at once more before it is put, and read back.
+        most = 6 if self.store.name == "swift" else 4
+        yield "the save of a change of one file, in a build", reported - unchanged + 1, None, most
         self.build("nothing", "--tier", self.tier)
         reported, _, cache = self.build("nothing", "--tier", self.tier)
         self.expect(cache, "hit", "unchanged")
