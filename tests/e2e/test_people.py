@@ -148,7 +148,7 @@ class Progress(EndToEnd):
             self.assertEqual([line.split(" ", 1)[1] for line in kept.splitlines() if "-----> " in line], heads)
 
     def test_a_restore_and_a_verification_show_theirs(self):
-        tree = write_tree(self.root / "home" / "tree", {f"part{n}": os.urandom(2_000_000) for n in range(30)})
+        tree = write_tree(self.root / "home" / "tree", {f"part{n}": os.urandom(8_000_000) for n in range(30)})
         self.assertEqual(self.hearth("cache", "save", tree, "--app", "demo").code, 0)
         for arguments, what in ((("cache", "restore", self.root / "home" / "copy", "--app", "demo"), "restoring the cache"),
                                 (("cache", "verify", "demo"), "verifying demo (heroku-24, ")):
