@@ -88,16 +88,22 @@ TEST(S3Credentials, OfTheWebIdentity) {
             "Version=2011-06-15&WebIdentityToken=web%2Btoken");
 }
 
+// A role that is had from STS at `origin` by a token that lies in the directory.
+Environment with_role(const std::filesystem::path& directory, const std::string& origin) {
+  EXPECT_TRUE(util::write_file(directory / "token", "hidden"));
+  Environment environment = nowhere();
+  environment["AWS_WEB_IDENTITY_TOKEN_FILE"] = directory / "token";
+  environment["AWS_ROLE_ARN"] = "role";
+  environment["AWS_ENDPOINT_URL_STS"] = origin;
+  return environment;
+}
+
 TEST(S3Credentials, ARoleThatIsRefusedIsDenied) {
   const HttpDouble sts([](const SeenRequest&) {
     return reply(403, "<ErrorResponse><Error><Code>AccessDenied</Code></Error></ErrorResponse>");
   });
   const auto directory = temporary_directory();
-  ASSERT_TRUE(util::write_file(directory->path() / "token", "hidden"));
-  Environment environment = nowhere();
-  environment["AWS_WEB_IDENTITY_TOKEN_FILE"] = directory->path() / "token";
-  environment["AWS_ROLE_ARN"] = "role";
-  environment["AWS_ENDPOINT_URL_STS"] = sts.origin();
+  const Environment environment = with_role(directory->path(), sts.origin());
   const auto found = find(environment);
   ASSERT_FALSE(found);
   EXPECT_EQ(found.error().kind, ErrorKind::denied);
@@ -107,11 +113,7 @@ TEST(S3Credentials, ARoleThatIsRefusedIsDenied) {
 TEST(S3Credentials, AThrottledRoleIsUnavailable) {
   const HttpDouble sts([](const SeenRequest&) { return reply(429); });
   const auto directory = temporary_directory();
-  ASSERT_TRUE(util::write_file(directory->path() / "token", "hidden"));
-  Environment environment = nowhere();
-  environment["AWS_WEB_IDENTITY_TOKEN_FILE"] = directory->path() / "token";
-  environment["AWS_ROLE_ARN"] = "role";
-  environment["AWS_ENDPOINT_URL_STS"] = sts.origin();
+  const Environment environment = with_role(directory->path(), sts.origin());
   EXPECT_EQ(find(environment).error().kind, ErrorKind::unavailable);
 }
 

@@ -188,14 +188,17 @@ TEST(S3Store, AnObjectThatBulkDeletionLeavesIsAnError) {
   EXPECT_EQ(removed.error().kind, ErrorKind::denied);
 }
 
+// Each time other credentials of a session: ACCESS1, ACCESS2, …
+std::vector<CredentialProvider> renewing(std::atomic<int>& asked) {
+  return {{"the test", [&asked](const std::stop_token&) -> Result<std::optional<Credentials>> {
+             return Credentials{fmt::format("ACCESS{}", ++asked), "s", "t", std::nullopt};
+           }}};
+}
+
 TEST(S3Store, RegionClockAndTokensArePutRight) {
   FakeS3 fake;
   std::atomic<int> asked = 0;
-  const std::vector<CredentialProvider> renewing = {
-      {"the test", [&](const std::stop_token&) -> Result<std::optional<Credentials>> {
-         return Credentials{fmt::format("ACCESS{}", ++asked), "s", "t", std::nullopt};
-       }}};
-  S3Store store(fake.options(), renewing);
+  S3Store store(fake.options(), renewing(asked));
   fake.set("pre/a", "x");
   int step = 0;
   fake.before([&](const SeenRequest& request) -> Answered {
@@ -250,11 +253,7 @@ TEST(S3Store, ARefusedHeadFromOurTimeIsARefusal) {
 TEST(S3Store, ABadHeadRenewsASessionTokenOnce) {
   FakeS3 fake;
   std::atomic<int> asked = 0;
-  const std::vector<CredentialProvider> renewing = {
-      {"the test", [&](const std::stop_token&) -> Result<std::optional<Credentials>> {
-         return Credentials{fmt::format("ACCESS{}", ++asked), "s", "t", std::nullopt};
-       }}};
-  S3Store store(fake.options(), renewing);
+  S3Store store(fake.options(), renewing(asked));
   fake.set("pre/a", "x");
   bool always = false;
   fake.before([&](const SeenRequest& request) -> Answered {
