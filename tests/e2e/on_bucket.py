@@ -17,6 +17,7 @@ STATS = "test_stats.Stats."
 VERIFY = "test_cache_verify.CacheVerify."
 CHOSEN = [
     "test_numbers",
+    "test_cache_command",
     "test_cache_change",
     "test_cache_inspect",
     "test_cache_archive",
@@ -41,6 +42,8 @@ CHOSEN = [
 LEFT_OUT = {
     # Nobody can make an object older; test_numbers has what gc deletes.
     "test_gc_takes_what_nobody_needs",
+    # Holds the locks of a directory store.
+    "test_a_save_without_progress_ends_and_the_old_cache_stays",
     # The same on every store.
     "test_a_build_restores_what_was_rolled_back_to",
     "test_a_pattern_that_names_nothing_is_refused",
