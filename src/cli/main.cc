@@ -23,12 +23,13 @@ using namespace hearth;
 // glibc keeps what is freed for the thread that freed it, in up to eight arenas a core, and in steps of up to 32 MiB: a
 // save that uses 100 MiB held 200. An arena a core costs no time (docs/performance.md).
 void bound_the_heap() {
-  constexpr int kLargest = 12 << 20;  // in bytes; more than a block and less than a pack, which goes back at once
+  constexpr int kFromTheSystem = 12 << 20;  // in bytes; more than a block and less than a pack
+  constexpr int kKeptAtTheEnd = 4 << 20;
   mallopt(M_ARENA_MAX, static_cast<int>(std::max(2U, std::thread::hardware_concurrency())));
-  mallopt(M_MMAP_THRESHOLD, kLargest);
+  mallopt(M_MMAP_THRESHOLD, kFromTheSystem);
   // What is freed at an arena's end is soon wanted again: giving back 128 KiB at a time made a third of the page faults
   // of a save, and two thirds of a restore's.
-  mallopt(M_TRIM_THRESHOLD, kLargest);
+  mallopt(M_TRIM_THRESHOLD, kKeptAtTheEnd);
 }
 
 // Whoever closed one of these would have the next file that we open there, and in it what is meant for him. What is

@@ -162,7 +162,7 @@ Parsed parse_by(const std::vector<std::string>& words, const Environment& enviro
     parsed.variables = config.environment();
     invocation.check();
   } catch (const CLI::CallForHelp&) {
-    return printing(innermost(root).help(), ExitCode::success);
+    return printing(root.help(), ExitCode::success);
   } catch (const CLI::CallForVersion& version) {
     return printing(fmt::format("{}\n", version.what()), ExitCode::success);
   } catch (const CLI::ParseError& error) {

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "cache/format/block.h"
@@ -50,6 +51,11 @@ class PackBuilder {
   std::uint64_t add(const EncodedBlock& block, std::vector<Chunk> chunks);
 
   bool empty() const { return blocks_.empty(); }
+  // The next pack is made in the memory of an old one, which is much cheaper than fresh memory. While it is empty.
+  void reuse(std::vector<std::byte> room) {
+    bytes_ = std::move(room);
+    bytes_.clear();
+  }
   // The size that the pack has at most if it is finished after one more block of these sizes.
   std::uint64_t bytes_with(std::uint32_t stored_bytes, std::size_t chunks) const;
 

@@ -28,7 +28,7 @@ Result<void> PackWriter::add(std::uint32_t id, EncodedBlock block, std::vector<C
       if (waiting_bytes_ >= kInlineTarget) full = place_waiting();
     }
   }
-  return upload(full, stop);
+  return upload(std::move(full), stop);
 }
 
 Result<WrittenBlocks> PackWriter::finish(MayInline may_inline, const std::stop_token& stop) {
@@ -46,7 +46,7 @@ Result<WrittenBlocks> PackWriter::finish(MayInline may_inline, const std::stop_t
   std::vector<FullPack> full;
   if (all_waiting) full = place_waiting();
   if (!builder_.empty()) full.push_back(finish_pack());
-  TRY(upload(full, stop));
+  TRY(upload(std::move(full), stop));
   return std::move(written_);
 }
 
@@ -66,6 +66,10 @@ bool PackWriter::fills_a_pack(const Waiting& next) const {
 std::vector<PackWriter::FullPack> PackWriter::place(Waiting next) {
   std::vector<FullPack> full;
   if (fills_a_pack(next)) full.push_back(finish_pack());
+  if (builder_.empty() && !rooms_.empty()) {
+    builder_.reuse(std::move(rooms_.back()));
+    rooms_.pop_back();
+  }
   Block block = next.block.block;
   block.pack = static_cast<std::uint32_t>(written_.packs.size());
   block.offset = builder_.add(next.block, std::move(next.chunks));
@@ -81,9 +85,9 @@ PackWriter::FullPack PackWriter::finish_pack() {
   return pack;
 }
 
-Result<void> PackWriter::upload(const std::vector<FullPack>& packs, const std::stop_token& stop) {
+Result<void> PackWriter::upload(std::vector<FullPack> packs, const std::stop_token& stop) {
   for (std::size_t index = 0; index < packs.size(); ++index) {
-    const FullPack& pack = packs[index];
+    FullPack& pack = packs[index];
     const ObjectName name{epoch_, ObjectKind::pack, save_, pack.number};
     // Nobody else uses this name, so there is nothing to compare with.
     Result<store::Version> stored =
@@ -95,6 +99,7 @@ Result<void> PackWriter::upload(const std::vector<FullPack>& packs, const std::s
     if (!stored) return std::unexpected(std::move(stored).error());
     uploaded_bytes_ += pack.bytes.size();
     ++uploaded_objects_;
+    rooms_.push_back(std::move(pack.bytes));
   }
   return {};
 }

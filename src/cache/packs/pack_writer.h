@@ -65,7 +65,7 @@ class PackWriter {
   FullPack finish_pack();
   std::vector<FullPack> place_waiting();
 
-  Result<void> upload(const std::vector<FullPack>& packs, const std::stop_token& stop);
+  Result<void> upload(std::vector<FullPack> packs, const std::stop_token& stop);
 
   store::ObjectStore& store_;
   const Layout& layout_;
@@ -78,6 +78,7 @@ class PackWriter {
   std::vector<Waiting> waiting_;         // until it is clear that there will be packs
   std::uint64_t waiting_bytes_ = 0;
   PackBuilder builder_;
+  std::vector<std::vector<std::byte>> rooms_;  // memory of packs that have arrived
   WrittenBlocks written_;
   std::uint64_t uploaded_bytes_ = 0;
   std::uint64_t uploaded_objects_ = 0;
