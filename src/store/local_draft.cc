@@ -1,19 +1,19 @@
 #include "store/local_draft.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <memory>
 #include <random>
 
 #include "store/local_tree.h"
 #include "util/text.h"
 
 namespace hearth::store {
-
-namespace fs = std::filesystem;
 
 namespace {
 
@@ -36,17 +36,18 @@ timespec plus(timespec time, long nanoseconds) {
 
 }  // namespace
 
-Result<Draft> Draft::create(const fs::path& folder) {
-  const fs::path path = folder / util::random_hex(16);
-  util::Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (!fd) return refused(errno, fmt::format("creating a file in {}", folder.native()));
+Result<Draft> Draft::create(const Place& place) {
+  util::Fd folder = open_at(place, O_PATH | O_DIRECTORY);
+  const std::string name = util::random_hex(16);
+  util::Fd fd(folder ? ::openat(folder.get(), name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : -1);
+  if (!fd) return refused(errno, fmt::format("creating a file in {}", place.path().native()));
   // Where the file system has no locks, age alone tells a dead draft.
   std::ignore = ::flock(fd.get(), LOCK_EX | LOCK_NB);
-  return Draft(path, std::move(fd));
+  return Draft(std::move(folder), name, std::move(fd));
 }
 
 Draft::~Draft() {
-  if (!path_.empty()) ::unlink(path_.c_str());
+  if (!name_.empty()) ::unlinkat(folder_.get(), name_.c_str(), 0);
 }
 
 Result<void> Draft::append(std::span<const std::byte> bytes) {
@@ -67,39 +68,44 @@ Result<void> Draft::make_newer_than(const struct stat& other) {
     own = TRY(status());
   }
   if (later(own.st_mtim, other.st_mtim)) return {};
-  return fail(ErrorKind::io, "{}: the file system does not keep the time of a file", path_.native());
+  return fail(ErrorKind::io, "the draft {}: the file system does not keep the time of a file", name_);
 }
 
 Result<Version> Draft::publish(const Place& place) {
-  TRY(move_into_place(path_, place));
-  path_.clear();
+  TRY(move_into_place(folder_, name_, place));
+  name_.clear();
   const struct stat own = TRY(status());
   return version_of(own);
 }
 
 Result<struct stat> Draft::status() const {
   struct stat status{};
-  if (::fstat(fd_.get(), &status) != 0) return refused(errno, fmt::format("examining {}", path_.native()));
+  if (::fstat(fd_.get(), &status) != 0) return refused(errno, fmt::format("examining the draft {}", name_));
   return status;
 }
 
 Result<void> Draft::set_time(timespec modified) const {
   const std::array<timespec, 2> times{modified, modified};
   if (::futimens(fd_.get(), times.data()) != 0 || ::fsync(fd_.get()) != 0) {
-    return refused(errno, fmt::format("storing {}", path_.native()));
+    return refused(errno, fmt::format("storing the draft {}", name_));
   }
   return {};
 }
 
-void remove_dead_drafts(const fs::path& folder, StoreTime now, std::chrono::seconds age) {
-  std::error_code failed;
-  for (fs::directory_iterator entry(folder, failed), end; !failed && entry != end; entry.increment(failed)) {
-    const util::Fd fd(::open(entry->path().c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+void remove_dead_drafts(const Place& place, StoreTime now, std::chrono::seconds age) {
+  util::Fd folder = open_at(place, O_RDONLY | O_DIRECTORY);
+  const auto close_directory = [](DIR* directory) { ::closedir(directory); };
+  const std::unique_ptr<DIR, decltype(close_directory)> directory(folder ? ::fdopendir(folder.get()) : nullptr);
+  if (!directory) return;
+  folder.release();
+  while (const dirent* const entry = ::readdir(directory.get())) {
+    const int here = ::dirfd(directory.get());
+    const util::Fd fd(::openat(here, entry->d_name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
     struct stat status{};
     if (!fd || ::fstat(fd.get(), &status) != 0) continue;
     const StoreTime written{std::chrono::seconds(status.st_mtim.tv_sec)};
     if (now - written < age || ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) continue;
-    ::unlink(entry->path().c_str());
+    ::unlinkat(here, entry->d_name, 0);
   }
 }
 

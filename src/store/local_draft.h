@@ -5,8 +5,8 @@
 
 #include <chrono>
 #include <cstddef>
-#include <filesystem>
 #include <span>
+#include <string>
 
 #include "store/local_tree.h"
 #include "store/object_store.h"
@@ -18,8 +18,10 @@ namespace hearth::store {
 // remove_dead_drafts tells it from what a killed writer left.
 class Draft {
  public:
-  static Result<Draft> create(const std::filesystem::path& folder);
-  Draft(Draft&& other) noexcept : path_(std::exchange(other.path_, {})), fd_(std::move(other.fd_)) {}
+  // In this folder, which is there.
+  static Result<Draft> create(const Place& folder);
+  Draft(Draft&& other) noexcept
+      : folder_(std::move(other.folder_)), name_(std::exchange(other.name_, {})), fd_(std::move(other.fd_)) {}
   Draft& operator=(Draft&&) = delete;
   Draft(const Draft&) = delete;
   Draft& operator=(const Draft&) = delete;
@@ -37,17 +39,19 @@ class Draft {
   Result<Version> publish(const Place& place);
 
  private:
-  Draft(std::filesystem::path path, util::Fd fd) : path_(std::move(path)), fd_(std::move(fd)) {}
+  Draft(util::Fd folder, std::string name, util::Fd fd)
+      : folder_(std::move(folder)), name_(std::move(name)), fd_(std::move(fd)) {}
 
   Result<struct stat> status() const;
   Result<void> set_time(timespec modified) const;
 
-  std::filesystem::path path_;
+  util::Fd folder_;
+  std::string name_;  // "" once it is published
   util::Fd fd_;
 };
 
 // Removes the drafts in `folder` that nobody has locked and that were last written at least `age` before `now`. What
 // cannot be removed is left for another time.
-void remove_dead_drafts(const std::filesystem::path& folder, StoreTime now, std::chrono::seconds age);
+void remove_dead_drafts(const Place& folder, StoreTime now, std::chrono::seconds age);
 
 }  // namespace hearth::store

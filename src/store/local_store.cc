@@ -85,11 +85,11 @@ Result<std::unique_ptr<LocalStore>> LocalStore::open(const fs::path& root, const
 
 void LocalStore::prepare() {
   if (!make_own_folders()) return;
-  clock_ = util::Fd(::open((root_ / kOwnFolder / "clock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  clock_ = create_at(own_place("clock"), O_RDWR);
   if (!clock_) return;
   if (::flock(clock_.get(), LOCK_SH | LOCK_NB) != 0 && no_locks(errno)) compare_and_swap_ = CompareAndSwap::absent;
   std::ignore = ::flock(clock_.get(), LOCK_UN);
-  remove_dead_drafts(root_ / kOwnFolder / "drafts", now(), options_.leftover_age);
+  remove_dead_drafts(own_place("drafts"), now(), options_.leftover_age);
 }
 
 Result<Object> LocalStore::get(const Key& key, ByteRange range, std::stop_token stop) {
@@ -124,7 +124,7 @@ Result<Version> LocalStore::put_draft(const Key& key, Body body, const Condition
                                       const std::stop_token& stop) {
   const Place place = TRY(place_of(root_, key));
   TRY(make_own_folders());
-  Draft draft = TRY(Draft::create(root_ / kOwnFolder / "drafts"));
+  Draft draft = TRY(Draft::create(own_place("drafts")));
   const auto append = [&](std::span<const std::byte> piece) -> Result<void> {
     TRY(draft.append(piece));
     if (options_.on_moved) options_.on_moved(piece.size());
@@ -170,18 +170,19 @@ Result<void> LocalStore::remove(const Key& key, std::stop_token stop) {
   return {};
 }
 
+Place LocalStore::own_place(std::string_view name) const {
+  return {.root = root_, .below = fmt::format("{}/{}", kOwnFolder, name)};
+}
+
 std::string LocalStore::description() const {
   return "file://" + root_.native();
 }
 
 Result<void> LocalStore::make_own_folders() const {
-  const fs::path own = root_ / kOwnFolder;
-  for (const fs::path& folder : {own, own / "drafts"}) {
-    if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) {
-      return refused(errno, fmt::format("the store cannot be written: making the directory {}", folder.native()));
-    }
-  }
-  return {};
+  const Place drafts = own_place("drafts");
+  const int code = make_folders(drafts);
+  if (code == 0) return {};
+  return refused(code, fmt::format("the store cannot be written: making the directory {}", drafts.path().native()));
 }
 
 StoreTime LocalStore::now() const {
@@ -194,16 +195,17 @@ StoreTime LocalStore::now() const {
 
 Result<util::Fd> LocalStore::lock(const Key& key, const std::stop_token& stop) const {
   if (compare_and_swap_ == CompareAndSwap::absent) return util::Fd();
-  const fs::path path = root_ / kOwnFolder / fmt::format("lock-{}", util::sha256(key.text()).hex().front());
+  const Place place = own_place(fmt::format("lock-{}", util::sha256(key.text()).hex().front()));
+  const std::string path = place.path().native();
   TRY(make_own_folders());
-  util::Fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (!file) return refused(errno, fmt::format("opening {}", path.native()));
+  util::Fd file = create_at(place, O_RDWR);
+  if (!file) return refused(errno, fmt::format("opening {}", path));
   const auto deadline = std::chrono::steady_clock::now() + options_.lock_deadline;
   std::chrono::milliseconds step{1};
   while (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK && errno != EINTR) return refused(errno, fmt::format("locking {}", path.native()));
+    if (errno != EWOULDBLOCK && errno != EINTR) return refused(errno, fmt::format("locking {}", path));
     if (std::chrono::steady_clock::now() >= deadline) {
-      return fail(ErrorKind::unavailable, "another process has held {} for {}", path.native(),
+      return fail(ErrorKind::unavailable, "another process has held {} for {}", path,
                   util::human_duration(options_.lock_deadline));
     }
     TRY(pause(step, stop));

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 
+#include "store/local_tree.h"
 #include "store/object_store.h"
 #include "util/file.h"
 
@@ -22,7 +23,8 @@ struct LocalOptions {
 
 // An object is the file <root>/<key>, 0600, in folders of 0700: the store is its owner's alone. Keys that are possible:
 // see local_tree.h. Links and other special files are no objects, and are not followed below the root, not in the
-// middle of a key either: what lies behind one is absent, and a put there is invalid.
+// middle of a key either: what lies behind one is absent, and a put there is invalid. A store whose own folder is, or
+// has, a link takes no put.
 //
 // Several processes may use one root at the same time, also over NFS where flock works there (NFSv4): put and remove of
 // one key exclude each other by flock on <root>/.hearth/lock-<x>. Where flock is refused, compare_and_swap() is absent.
@@ -52,6 +54,7 @@ class LocalStore : public ObjectStore {
   LocalStore(std::filesystem::path root, const LocalOptions& options) : root_(std::move(root)), options_(options) {}
 
   void prepare();  // what open does in the store's own folder; a store that refuses it is read-only
+  Place own_place(std::string_view name) const;  // in the store's own folder
   Result<void> make_own_folders() const;
   StoreTime now() const;
   Result<util::Fd> lock(const Key& key, const std::stop_token& stop) const;

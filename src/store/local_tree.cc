@@ -24,24 +24,10 @@ constexpr int kRaces = 64;                 // more removals of one folder in a r
 
 constexpr int kFolder = O_PATH | O_DIRECTORY;
 
-// mkdir -p below the root that returns errno, so that a lost race can be told from a refusal.
-int make_folders(const Place& folder) {
-  util::Fd here = open_at({.root = folder.root, .below = {}}, kFolder);
-  if (!here) return errno;
-  for (const std::string_view segment : util::split(folder.below, '/')) {
-    const std::string name(segment);
-    if (name.empty()) continue;  // the root
-    if (::mkdirat(here.get(), name.c_str(), 0700) != 0 && errno != EEXIST) return errno;
-    here = util::Fd(::openat(here.get(), name.c_str(), kFolder | O_NOFOLLOW | O_CLOEXEC));
-    if (!here) return errno;
-  }
-  return 0;
-}
-
 // 0, or errno.
-int move_to(const fs::path& file, const Place& place) {
+int move_to(const util::Fd& from, const std::string& name, const Place& place) {
   const util::Fd folder = open_at(place.folder(), kFolder);
-  return folder && ::renameat(AT_FDCWD, file.c_str(), folder.get(), place.name().c_str()) == 0 ? 0 : errno;
+  return folder && ::renameat(from.get(), name.c_str(), folder.get(), place.name().c_str()) == 0 ? 0 : errno;
 }
 
 // What a writer that was killed between making folders and moving its file may have left.
@@ -173,6 +159,25 @@ util::Fd open_at(const Place& place, int flags) {
   return util::open_beneath(root.get(), place.below, flags, util::Links::none);
 }
 
+int make_folders(const Place& folder) {
+  util::Fd here = open_at({.root = folder.root, .below = {}}, kFolder);
+  if (!here) return errno;
+  for (const std::string_view segment : util::split(folder.below, '/')) {
+    const std::string name(segment);
+    if (name.empty()) continue;  // the root
+    if (::mkdirat(here.get(), name.c_str(), 0700) != 0 && errno != EEXIST) return errno;
+    here = util::Fd(::openat(here.get(), name.c_str(), kFolder | O_NOFOLLOW | O_CLOEXEC));
+    if (!here) return errno;
+  }
+  return 0;
+}
+
+util::Fd create_at(const Place& place, int flags) {
+  const util::Fd folder = open_at(place.folder(), kFolder);
+  if (!folder) return {};
+  return util::Fd(::openat(folder.get(), place.name().c_str(), flags | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+}
+
 bool means_absent(int code) {
   return code == ENOENT || code == ENOTDIR || code == ELOOP;
 }
@@ -199,11 +204,11 @@ ObjectInfo info_of(Key key, const struct stat& status, StoreTime now) {
           std::max(now, modified)};
 }
 
-Result<void> move_into_place(const fs::path& file, const Place& place) {
+Result<void> move_into_place(const util::Fd& folder, const std::string& name, const Place& place) {
   const std::string path = place.path().native();
   int code = 0;
   for (int race = 0; race < kRaces; ++race) {
-    code = move_to(file, place);
+    code = move_to(folder, name, place);
     if (code == 0) return {};
     if (code == ENOENT) {
       code = make_folders(place.folder());
@@ -216,8 +221,7 @@ Result<void> move_into_place(const fs::path& file, const Place& place) {
     break;
   }
   if (code == 0 || code == ENOENT) {
-    return fail(ErrorKind::io, "creating {}: its folder, or the draft {}, is removed again and again", path,
-                file.native());
+    return fail(ErrorKind::io, "creating {}: its folder, or the draft {}, is removed again and again", path, name);
   }
   if (code == EISDIR) {
     return fail(ErrorKind::invalid, "{} is a folder with objects: a store of files has no object above others", path);

@@ -44,6 +44,13 @@ Result<Place> place_of(const std::filesystem::path& root, const Key& key);
 // As open(2) of what is there: no descriptor, and errno, where it fails.
 util::Fd open_at(const Place& place, int flags);
 
+// Makes what is missing of the folder and those above it (0700); the root is there. Returns 0, or an errno, so that a
+// lost race can be told from a refusal.
+int make_folders(const Place& folder);
+
+// As open(2) of a file (0600), with O_CREAT: no descriptor, and errno, where it fails. Its folder is there.
+util::Fd create_at(const Place& place, int flags);
+
 // Of an errno: that nothing is there, or nothing that an object could be, such as something behind a link.
 bool means_absent(int code);
 
@@ -55,9 +62,9 @@ Version version_of(const struct stat& status);
 
 ObjectInfo info_of(Key key, const struct stat& status, StoreTime now);
 
-// Moves a file to where an object belongs, in one step; makes the folders (0700) that are missing. Other writers may
-// remove empty folders at the same time.
-Result<void> move_into_place(const std::filesystem::path& file, const Place& place);
+// Moves the file `name` of an open folder to where an object belongs, in one step; makes the folders (0700) that are
+// missing. Other writers may remove empty folders at the same time.
+Result<void> move_into_place(const util::Fd& folder, const std::string& name, const Place& place);
 
 // What is absent, or no object, stays as it is.
 Result<void> remove_file(const Place& place);

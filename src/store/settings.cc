@@ -37,6 +37,8 @@ bool keeps_secrets(std::string_view url, std::initializer_list<std::string_view>
   if (http::has_scheme(url, "https")) return true;
   if (!http::has_scheme(url, "http")) return false;
   const std::string_view rest = url.substr(std::string_view("http://").size());
+  // What stands before an '@' is a user, however much it looks like a host.
+  if (rest.substr(0, rest.find_first_of("/?#")).contains('@')) return false;
   const auto is_at = [rest](std::string_view host) {
     const std::string_view behind = rest.substr(std::min(host.size(), rest.size()));
     return rest.starts_with(host) && (behind.empty() || behind.starts_with(':') || behind.starts_with('/'));
@@ -63,10 +65,13 @@ Result<std::optional<http::Answer>> ask_metadata_service(http::Client& client, c
                                                          const std::stop_token& stop) {
   const auto began = std::chrono::steady_clock::now();
   Result<http::Answer> answer = client.send(request, stop);
-  // That nobody is there is known at once, or when the time to connect is up.
-  const bool waited = std::chrono::steady_clock::now() - began >= kMetadataConnect;
-  if (!answer && !waited && !stop.stop_requested()) answer = client.send(request, stop);
-  if (!answer && answer.error().kind == ErrorKind::cancelled) return std::unexpected(std::move(answer).error());
+  // That nobody is there is known at once, or when the time to connect is up; later, somebody is.
+  const auto waited = std::chrono::steady_clock::now() - began;
+  if (!answer && waited < kMetadataConnect && !stop.stop_requested()) answer = client.send(request, stop);
+  const bool is_slow = waited >= 2 * kMetadataConnect;
+  if (!answer && (is_slow || answer.error().kind == ErrorKind::cancelled)) {
+    return std::unexpected(std::move(answer).error());
+  }
   if (!answer) return std::optional<http::Answer>();
   if (http::kind_of_status(answer->status) == ErrorKind::unavailable) {
     return std::unexpected(Error{ErrorKind::unavailable, fmt::format("the server answered {}", answer->status),

@@ -30,8 +30,8 @@ constexpr std::chrono::hours kLeftoverAge{1};
 fs::path copies(const fs::path& directory) {
   return directory / "objects";
 }
-fs::path drafts(const fs::path& directory) {
-  return directory / "drafts";
+Place drafts(const fs::path& directory) {
+  return {.root = directory, .below = "drafts"};
 }
 
 StoreTime this_machines_time() {
@@ -66,7 +66,7 @@ util::Fd try_lock(const fs::path& directory) {
 }  // namespace
 
 Result<void> prepare_tier(const TierOptions& options) {
-  for (const fs::path& folder : {copies(options.directory), drafts(options.directory)}) {
+  for (const fs::path& folder : {copies(options.directory), drafts(options.directory).path()}) {
     TRY(within("the tier", util::make_directories(folder, 0700)));
     if (::access(folder.c_str(), W_OK | X_OK) != 0)
       return fail_errno(errno, fmt::format("the tier {}", folder.native()));

@@ -13,6 +13,8 @@ namespace hearth::util {
 
 namespace {
 
+constexpr int kRaces = 128;
+
 // One name after the other.
 Fd walk_beneath(int directory, const std::string& path, int flags) {
   std::vector<std::string_view> names;
@@ -40,7 +42,11 @@ Fd open_beneath(int directory, const std::string& path, int flags, Links links) 
   open_how how{};
   how.flags = static_cast<std::uint64_t>(flags | O_CLOEXEC);
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | (links == Links::none ? RESOLVE_NO_SYMLINKS : 0);
-  const long fd = ::syscall(SYS_openat2, directory, path.c_str(), &how, sizeof how);
+  long fd = -1;
+  // Somebody renamed or mounted something anywhere while ".." was followed.
+  for (int race = 0; race == 0 || (fd < 0 && errno == EAGAIN && race < kRaces); ++race) {
+    fd = ::syscall(SYS_openat2, directory, path.c_str(), &how, sizeof how);
+  }
   if (fd >= 0) return Fd(static_cast<int>(fd));
   if (errno != ENOSYS && errno != EPERM) return {};
   return walk_beneath(directory, path, flags);

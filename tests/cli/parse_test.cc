@@ -71,6 +71,8 @@ TEST(Parse, HelpHasExamplesAndSucceeds) {
     EXPECT_FALSE(help.run);
     EXPECT_EQ(help.exit_code, 0);
     EXPECT_THAT(help.text, HasSubstr("Examples:"));
+    EXPECT_THAT(help.text,
+                HasSubstr(fmt::format("Usage: hearth {} [", fmt::join(words.begin(), words.end() - 1, " "))));
   }
   EXPECT_EQ(parse({"--help"}, {}).exit_code, 0);
   EXPECT_THAT(parse({"--version"}, {}).text, HasSubstr("hearth "));

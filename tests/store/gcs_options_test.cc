@@ -65,7 +65,8 @@ TEST(GcsOptions, TokensAreSentOverTlsOrWithinThisMachine) {
   for (const char* url :
        {"https://a.example/x", "HTTPS://a", "http://127.0.0.1:1/x", "http://localhost", "http://[::1]:8"})
     EXPECT_TRUE(keeps_secrets(url)) << url;
-  for (const char* url : {"http://a.example", "http://127.0.0.1.example", "http://localhost.example/", "ftp://x", ""})
+  for (const char* url : {"http://a.example", "http://127.0.0.1.example", "http://localhost.example/", "ftp://x", "",
+                          "http://127.0.0.1:80@a.example/x", "http://localhost:x@a.example"})
     EXPECT_FALSE(keeps_secrets(url)) << url;
 }
 

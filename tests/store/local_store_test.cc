@@ -127,6 +127,31 @@ TEST_F(LocalStoreTest, NoLinkIsFollowedOnTheWayToAnObject) {
   EXPECT_THAT(drafts(), IsEmpty());
 }
 
+TEST_F(LocalStoreTest, NoLinkIsFollowedInItsOwnFolder) {
+  const fs::path elsewhere = directory_->path() / "elsewhere";
+  fs::create_directories(elsewhere / "drafts");
+  const std::vector<fs::path> theirs = {elsewhere / "photo", elsewhere / "drafts/photo", elsewhere / "clock"};
+  for (const fs::path& file : theirs) {
+    std::ofstream(file) << "x";
+    set_times(file, {.tv_sec = 1, .tv_nsec = 0});
+  }
+  const auto refuses = [&](const fs::path& link) {
+    fs::remove_all(root_ / ".hearth");
+    if (link != ".hearth") fs::create_directory(root_ / ".hearth");
+    fs::create_symlink(link.filename() == "clock" ? elsewhere / "clock" : elsewhere, root_ / link);
+    store_ = open_local(root_);
+    return !put("a", "1");
+  };
+  EXPECT_TRUE(refuses(".hearth"));
+  EXPECT_TRUE(refuses(".hearth/drafts"));
+  EXPECT_FALSE(refuses(".hearth/clock")) << "this machine's clock will do";
+  for (const fs::path& file : theirs) {
+    EXPECT_EQ(util::read_file(file).value(), "x") << file;
+    EXPECT_EQ(modified(file).tv_sec, 1) << file;
+  }
+  EXPECT_EQ(std::distance(fs::recursive_directory_iterator(elsewhere), fs::recursive_directory_iterator()), 4);
+}
+
 TEST_F(LocalStoreTest, TheRootMayLieBehindALink) {
   fs::create_directory_symlink(root_, directory_->path() / "link");
   store_ = open_local(directory_->path() / "link");

@@ -111,10 +111,13 @@ TEST(S3Credentials, ARoleThatIsRefusedIsDenied) {
 }
 
 TEST(S3Credentials, AThrottledRoleIsUnavailable) {
-  const HttpDouble sts([](const SeenRequest&) { return reply(429); });
-  const auto directory = temporary_directory();
-  const Environment environment = with_role(directory->path(), sts.origin());
-  EXPECT_EQ(find(environment).error().kind, ErrorKind::unavailable);
+  constexpr const char* kThrottling = "<ErrorResponse><Error><Code>Throttling</Code></Error></ErrorResponse>";
+  for (const Reply& busy : {reply(429), reply(400, kThrottling)}) {
+    const HttpDouble sts([&](const SeenRequest&) { return busy; });
+    const auto directory = temporary_directory();
+    const Environment environment = with_role(directory->path(), sts.origin());
+    EXPECT_EQ(find(environment).error().kind, ErrorKind::unavailable);
+  }
 }
 
 TEST(S3Credentials, AMissingTokenFileIsNoMissingObject) {

@@ -164,7 +164,10 @@ TEST_F(Parted, ACompletionWithAnErrorInItIsNone) {
 
 // MinIO knows nothing of an upload that is complete.
 TEST_F(Parted, ACompletionWhoseAnswerGotLostIsRecognised) {
-  const Reply losses[] = {{"", support::Then::close}, {"", support::Then::reset}, FakeS3::error(500, "InternalError")};
+  const Reply losses[] = {{"", support::Then::close},
+                          {"", support::Then::reset},
+                          FakeS3::error(500, "InternalError"),
+                          FakeS3::error(200, "InternalError")};
   for (const Reply& lost : losses) {
     int completions = 0;
     int begun = 0;
@@ -181,6 +184,36 @@ TEST_F(Parted, ACompletionWhoseAnswerGotLostIsRecognised) {
     EXPECT_EQ(begun, 1);
     EXPECT_EQ(aborted_, 0);
   }
+}
+
+TEST_F(Parted, WhetherItIsThereIsAskedAgainWhenTheServerCannotSay) {
+  int completions = 0;
+  int begun = 0;
+  int heads = 0;
+  instead_ = [&](const SeenRequest& request) -> std::optional<Reply> {
+    if (request.method == "HEAD") return heads++ == 0 ? support::reply(503) : object(etag());
+    if (request.target.ends_with("?uploads=")) ++begun;
+    if (!completes(request)) return std::nullopt;
+    return completions++ == 0 ? Reply{"", support::Then::close} : FakeS3::error(404, "NoSuchUpload");
+  };
+  const auto version = put();
+  ASSERT_TRUE(version) << version.error().message;
+  EXPECT_EQ(version->text, etag());
+  EXPECT_EQ(heads, 2);
+  EXPECT_EQ(begun, 1);
+}
+
+// The server had begun its answer before it knew.
+TEST_F(Parted, AnErrorBehindAStatusOfSuccessIsOne) {
+  instead_ = [](const SeenRequest& request) -> std::optional<Reply> {
+    if (completes(request)) return FakeS3::error(200, "InvalidPart");
+    return std::nullopt;
+  };
+  const auto version = put();
+  ASSERT_FALSE(version);
+  EXPECT_EQ(version.error().kind, ErrorKind::unavailable);
+  EXPECT_EQ(version.error().retry, Retry::whole);
+  EXPECT_THAT(version.error().message, testing::HasSubstr("200 InvalidPart"));
 }
 
 TEST_F(Parted, AnotherObjectIsNotTakenForIt) {

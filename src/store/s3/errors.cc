@@ -54,7 +54,9 @@ bool is_damage(std::string_view code) {
 ErrorKind kind_of(int status, std::string_view code) {
   if (is_damage(code)) return ErrorKind::unavailable;
   const auto meaning = std::ranges::find(kMeanings, code, &Meaning::code);
-  return meaning != kMeanings.end() ? meaning->kind : http::kind_of_status(status);
+  if (meaning != kMeanings.end()) return meaning->kind;
+  // An error behind a status of success: the server had promised too much.
+  return status < 300 ? ErrorKind::unavailable : http::kind_of_status(status);
 }
 
 Error error_of(const http::Answer& answer, const ErrorDocument& document, std::string_view operation,

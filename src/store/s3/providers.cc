@@ -51,6 +51,10 @@ Result<Credentials> parse_assumed(std::string_view text) {
   return credentials;
 }
 
+// What STS says with 400, and may not say the next time.
+constexpr std::array<std::string_view, 4> kPassing{"Throttling", "ThrottlingException", "RequestLimitExceeded",
+                                                   "IDPCommunicationError"};
+
 Found assume_role(const WebIdentity& identity, const std::stop_token& stop) {
   const std::string token = TRY(within("the web identity token", util::read_file(identity.token_file, kLargestToken)));
   const std::string form = canonical_query({{"Action", "AssumeRoleWithWebIdentity"},
@@ -67,12 +71,12 @@ Found assume_role(const WebIdentity& identity, const std::stop_token& stop) {
   if (!answer.ok()) {
     pugi::xml_document document;
     document.load_buffer(answer.body.data(), answer.body.size());
-    const bool busy = http::kind_of_status(answer.status) == ErrorKind::unavailable;
-    return std::unexpected(
-        Error{busy ? ErrorKind::unavailable : ErrorKind::denied,
-              fmt::format("STS answered {} {}", answer.status,
-                          util::shown(document.child("ErrorResponse").child("Error").child_value("Code"))),
-              http::retry_after(answer.headers)});
+    const std::string code = document.child("ErrorResponse").child("Error").child_value("Code");
+    const bool busy = http::kind_of_status(answer.status) == ErrorKind::unavailable ||
+                      std::ranges::find(kPassing, code) != kPassing.end();
+    return std::unexpected(Error{busy ? ErrorKind::unavailable : ErrorKind::denied,
+                                 fmt::format("STS answered {} {}", answer.status, util::shown(code)),
+                                 http::retry_after(answer.headers)});
   }
   return TRY(parse_assumed(answer.text()));
 }

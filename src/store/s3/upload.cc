@@ -97,20 +97,28 @@ class PartedUpload {
     // Until an answer says that nothing has happened.
     const bool before = std::exchange(may_be_complete_, true);
     const http::Answer answer = TRY(within(kCompleting, requests_.send(call, stop)));
-    if (answer.ok()) {
+    // A server that takes its time begins with 200, and may have to take it back.
+    const ErrorDocument document = parse_error(answer.text());
+    if (answer.ok() && document.code.empty()) {
       std::string etag = TRY(parse_completed(answer.text()));
       return Version{std::move(etag)};
     }
-    const ErrorDocument document = parse_error(answer.text());
     // Some servers forget an upload that is complete, so that an answer which got lost looks as if there had been none.
-    if (before && document.code == "NoSuchUpload" && is_there(stop)) return Version{etag_of_all()};
-    may_be_complete_ = before || answer.status >= 500;
+    if (before && document.code == "NoSuchUpload") {
+      const bool complete = TRY(is_there(stop));
+      if (complete) return Version{etag_of_all()};
+    }
+    may_be_complete_ = before || answer.ok() || answer.status >= 500;
     return std::unexpected(error_of(answer, document, kCompleting, bucket_));
   }
 
-  bool is_there(const std::stop_token& stop) {
-    const Result<http::Answer> answer = requests_.send({.method = "HEAD", .object = object_}, stop);
-    return answer && answer->ok() && unquoted(http::value_of(answer->headers, "ETag")) == etag_of_all();
+  // unavailable: the server cannot say just now.
+  Result<bool> is_there(const std::stop_token& stop) {
+    const http::Answer answer = TRY(within(kCompleting, requests_.send({.method = "HEAD", .object = object_}, stop)));
+    if (http::kind_of_status(answer.status) == ErrorKind::unavailable) {
+      return std::unexpected(error_of(answer, {}, kCompleting, bucket_));
+    }
+    return answer.ok() && unquoted(http::value_of(answer.headers, "ETag")) == etag_of_all();
   }
 
   // As servers make it of the parts' MD5s; where they do otherwise (encryption by KMS), it fits nothing.
