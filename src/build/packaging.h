@@ -31,7 +31,10 @@ Result<std::filesystem::path> keep_slug(const std::filesystem::path& slug, const
                                         const std::string& name);
 
 // Copies a slug to `target`: a file, or "-", our standard output. A regular file is there, or replaced, only once it is
-// whole. cancelled: not all of it was written, or read, when `stop` came.
+// whole; one that is replaced leaves its mode to the new one, and its owner and group where we may give files away.
+// Written in place, and left as it is when that ends early: what is no regular file, a file that no other can take the
+// place of (a mount, a folder that is shut to us), and what a link that leads nowhere names. Whether a pipe has a
+// reader yet does not matter. cancelled: not all of it was written, or read, when `stop` came.
 Result<void> hand_out(const std::filesystem::path& slug, const std::string& target, const std::stop_token& stop);
 
 }  // namespace hearth::build

@@ -73,7 +73,8 @@ enum class SaveAs {
 struct SaveOptions {
   unsigned threads = 0;    // 0: two per core, 4 to 24, and one per core to list the directory
   unsigned transfers = 0;  // files that are read, and packs of them stored, at a time; 0: as many as suit the machine
-  int compression_level = kDefaultCompressionLevel;  // zstd's
+  // zstd's. With the default, what a save adds to a cache is packed tighter where it is little.
+  int compression_level = kDefaultCompressionLevel;
   // What the files may have together, in bytes; trim.h says what is left out of a directory that has more. 0: anything.
   std::uint64_t max_bytes = 0;
   util::IgnoreRules exclude;  // what they name, relative to the directory, is left out

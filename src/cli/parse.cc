@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <expected>
+#include <map>
 #include <set>
 
 #include "cli/config.h"
@@ -140,7 +142,34 @@ std::vector<std::string> named_command(const std::vector<std::string>& words) {
   return named;
 }
 
-Parsed parse_by(const std::vector<std::string>& words, const Environment& environment, std::vector<std::string> only) {
+// What was read of a file of settings stays: one that is a pipe has nothing to say a second time.
+class Settings {
+ public:
+  explicit Settings(const Environment& environment) : environment_(environment) {}
+
+  // As Config::load().
+  const Config& load(const std::string& named) {
+    auto found = loaded_.find(named);
+    if (found == loaded_.end()) found = loaded_.emplace(named, read(named)).first;
+    if (!found->second) throw UsageError(found->second.error());
+    return *found->second;
+  }
+
+ private:
+  std::expected<Config, UsageError> read(const std::string& named) const {
+    try {
+      return Config::load(named, default_config_files(environment_));
+    } catch (const UsageError& error) {
+      return std::unexpected(error);
+    }
+  }
+
+  const Environment& environment_;
+  std::map<std::string, std::expected<Config, UsageError>> loaded_;
+};
+
+Parsed parse_by(const std::vector<std::string>& words, const Environment& environment, Settings& settings,
+                std::vector<std::string> only) {
   CLI::App root("Builds apps with buildpacks, and keeps their build caches warm in an object store", "hearth");
   std::vector<std::string> rest = words;
   Invocation invocation{environment, take_behind_dashes(rest), {}, {}, std::move(only)};
@@ -156,7 +185,7 @@ Parsed parse_by(const std::vector<std::string>& words, const Environment& enviro
     check_leftovers(root);
     check_variables(root, environment);
     if (!invocation.check) throw UsageError("no command given; hearth --help lists them");
-    const Config config = Config::load(config_file, default_config_files(environment));
+    const Config& config = settings.load(config_file);
     config.apply(root, environment);
     parsed.warnings = config.warnings();
     parsed.variables = config.environment();
@@ -177,12 +206,13 @@ Parsed parse_by(const std::vector<std::string>& words, const Environment& enviro
 // To define every option of every command takes longer than many a command does. Only what is wrong with a line, or
 // with the settings, is told by looking at all of them.
 Parsed parse(const std::vector<std::string>& words, const Environment& environment) {
+  Settings settings(environment);
   const std::vector<std::string> named = named_command(words);
   if (!named.empty()) {
-    Parsed parsed = parse_by(words, environment, named);
+    Parsed parsed = parse_by(words, environment, settings, named);
     if (parsed.exit_code == static_cast<int>(ExitCode::success)) return parsed;
   }
-  return parse_by(words, environment, {});
+  return parse_by(words, environment, settings, {});
 }
 
 }  // namespace hearth::cli

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <set>
+
 #include "cache/format/bytes.h"
 #include "cache/format_samples.h"
 #include "store/memory_store.h"
@@ -45,10 +47,45 @@ class Commit : public testing::Test {
 
   void fill_trash(std::uint32_t objects);
 
+  // The objects in the trash that fill_trash() put there.
+  std::vector<std::uint32_t> filled_trash() {
+    const HeadRead read = *read_head(memory_, layout_, {});
+    std::vector<std::uint32_t> numbers;
+    for (const Trashed& trashed : read.seen.head.trash) {
+      if (trashed.object.save == sample::id('9')) numbers.push_back(trashed.object.number);
+    }
+    return numbers;
+  }
+
+  // A save in whose store the objects that fill_trash() made with these numbers can never be deleted.
+  void save_beside_held(char digit, const std::set<std::uint32_t>& held, ErrorKind kind = ErrorKind::denied) {
+    const HeadRead opened = *open_head(memory_, layout_, {});
+    const Proposal proposal = uploaded(digit, opened);
+    std::set<std::string> keys;
+    for (const std::uint32_t number : held) keys.insert(layout_.key(filled(opened, number)).text());
+    faulty_.before_each([this, keys, kind](const Operation& operation) {
+      faulty_.forgive();
+      if (operation.verb != Verb::remove) return;
+      ++removals_;
+      if (keys.contains(operation.key)) faulty_.refuse(Verb::remove, kind);
+    });
+    removals_ = 0;
+    const auto report = commit(faulty_, layout_, opened, proposal, {});
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_EQ(report->outcome, CommitOutcome::committed);
+    faulty_.before_each({});
+    faulty_.forgive();
+  }
+
+  static ObjectName filled(const HeadRead& opened, std::uint32_t number) {
+    return {opened.seen.head.epoch, ObjectKind::pack, sample::id('9'), number};
+  }
+
   bool exists(const ObjectName& object) { return memory_.stat(layout_.key(object), {}).has_value(); }
 
   store::MemoryStore memory_;
   FaultyStore faulty_{memory_};
+  int removals_ = 0;
   const Layout layout_ = *Layout::of(sample::kName);
 };
 
@@ -207,8 +244,46 @@ TEST_F(Commit, TrashIsTriedOnceHoweverOftenHeadIsPut) {
   });
   faulty_.refuse(Verb::remove, ErrorKind::denied);
   EXPECT_EQ(commit(faulty_, layout_, opened, proposal, {})->attempts, 4);
-  EXPECT_EQ(removals, 1) << "one request, whose first object is refused";
+  EXPECT_EQ(removals, 11) << "one request, whose first object is refused, and ten objects alone";
   EXPECT_EQ(read_head(memory_, layout_, {})->seen.head.trash.size(), 700U);
+}
+
+TEST_F(Commit, WhatIsHeldKeepsNothingElseInTheTrash) {
+  fill_trash(700);
+  save_beside_held('a', {0, 3});
+  std::vector<std::uint32_t> left = filled_trash();
+  ASSERT_EQ(left.size(), 602U) << "of the first 100 all but those that are held";
+  EXPECT_EQ(left.front(), 100U);
+  EXPECT_THAT(std::vector(left.end() - 2, left.end()), testing::ElementsAre(0U, 3U)) << "tried last from now on";
+  save_beside_held('b', {0, 3});
+  EXPECT_EQ(removals_, 500) << "in one request, since what is held stands behind them";
+  EXPECT_EQ(filled_trash().size(), 102U);
+  save_beside_held('c', {0, 3});
+  save_beside_held('d', {0, 3});
+  EXPECT_THAT(filled_trash(), testing::ElementsAre(0U, 3U));
+  EXPECT_TRUE(exists(filled(*open_head(memory_, layout_, {}), 3)));
+}
+
+TEST_F(Commit, ManyThatAreHeldAreNotAllTriedEachTime) {
+  fill_trash(40);
+  std::set<std::uint32_t> held;
+  for (std::uint32_t number = 0; number < 30; ++number) held.insert(number);
+  for (const char digit : {'a', 'b', 'c'}) {
+    save_beside_held(digit, held);
+    EXPECT_EQ(removals_, 11);
+    EXPECT_EQ(filled_trash().size(), 40U);
+  }
+  EXPECT_EQ(filled_trash().front(), 30U);
+  save_beside_held('d', held);
+  EXPECT_THAT(filled_trash(), testing::SizeIs(30U)) << "what stands behind them has had its turn";
+  EXPECT_THAT(filled_trash(), testing::Each(testing::Lt(30U)));
+}
+
+TEST_F(Commit, OfAStoreThatDoesNotAnswerNothingIsAskedTwice) {
+  fill_trash(3);
+  save_beside_held('a', {0}, ErrorKind::unavailable);
+  EXPECT_EQ(removals_, 1);
+  EXPECT_THAT(filled_trash(), testing::ElementsAre(0U, 1U, 2U));
 }
 
 TEST_F(Commit, NothingIsDeletedBetweenAConflictAndTheNextAttempt) {

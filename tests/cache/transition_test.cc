@@ -293,6 +293,14 @@ TEST(Trash, LosesWhatIsDeleted) {
   EXPECT_EQ(rest.head.trash.front().object, manifest_of('a'));
 }
 
+TEST(Trash, KeepsWhatCannotBeDeletedBehindTheRest) {
+  Seen now = seen("a");
+  now.head.trash = {{pack_of('7'), kNow}, {pack_of('8'), std::nullopt}, {pack_of('9'), kNow}};
+  const Seen turned = with_trash_last(now, {pack_of('7'), pack_of('6')});
+  const std::vector<Trashed> expected = {{pack_of('8'), std::nullopt}, {pack_of('9'), kNow}, {pack_of('7'), kNow}};
+  EXPECT_EQ(turned.head.trash, expected);
+}
+
 TEST(Sweep, MovesWhatIsOldAndUnnamedAndMarksWhatIsWrong) {
   Seen before = seen("a");
   before.head.trash = {{pack_of('7'), kNow}};

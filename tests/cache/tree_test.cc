@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
+
 #include "cache/engine_support.h"
 #include "cache/generations/compaction.h"
 #include "cache/restore/fill.h"
@@ -108,7 +110,8 @@ TEST_F(Tree, WithoutDescriptorsAFileIsNotLeftOut) {
   const Listing found = walk(root.root(), 1, {}, warnings, {}).value();
   FileReader reader(root.root());
   const FewDescriptors few(0);
-  const auto read = reader.read("file", found.status(0), 0, 1);
+  std::array<std::byte, 1> room{};
+  const auto read = reader.read("file", found.status(0), 0, room);
   ASSERT_FALSE(read);
   EXPECT_EQ(read.error().kind, ErrorKind::unavailable);
 }

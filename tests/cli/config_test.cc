@@ -1,9 +1,12 @@
 #include "cli/config.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <array>
 
 #include "cli/options.h"
 #include "cli/parse.h"
@@ -262,6 +265,41 @@ TEST_F(ConfigTest, TheCommandLineTakesThem) {
   EXPECT_EQ(absent.exit_code, 2);
   EXPECT_THAT(absent.text, HasSubstr("absent"));
   EXPECT_THAT(parse({"run", "--help"}, {}).text, HasSubstr("--config"));
+}
+
+// As a shell makes of --config <(…): what comes out of it comes once.
+class PipedConfig {
+ public:
+  explicit PipedConfig(std::string_view text) {
+    std::array<int, 2> ends = {};
+    EXPECT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
+    out_ = util::Fd(ends[0]);
+    const util::Fd in(ends[1]);
+    EXPECT_TRUE(util::write_full(in.get(), text));
+  }
+
+  std::string path() const { return fmt::format("/proc/self/fd/{}", out_.get()); }
+
+ private:
+  util::Fd out_;
+};
+
+// A table of another command is known only to the second look at the line, with all commands.
+TEST_F(ConfigTest, APipeIsReadOnce) {
+  const std::string text = "app = \"blog\"\n[cache-save]\nstack = \"x\"\n[environment]\nAWS_PROFILE = \"x\"\n";
+  const PipedConfig named(text);
+  const Parsed parsed = parse({"build", ".", "--config", named.path()}, {});
+  EXPECT_TRUE(parsed.run) << parsed.text;
+  EXPECT_THAT(parsed.variables, Contains(Pair("AWS_PROFILE", "x")));
+  const PipedConfig of_variable(text);
+  EXPECT_TRUE(parse({"build", "."}, {{"HEARTH_CONFIG", of_variable.path()}}).run);
+}
+
+TEST_F(ConfigTest, WhatIsWrongInAPipeIsTold) {
+  const PipedConfig broken("app = \n");
+  EXPECT_THAT(parse({"build", ".", "--config", broken.path()}, {}).text, HasSubstr(broken.path() + ":1: "));
+  const PipedConfig misspelt("ap = \"blog\"\n");
+  EXPECT_THAT(parse({"build", ".", "--config", misspelt.path()}, {}).text, HasSubstr(":1: ap is no setting of hearth"));
 }
 
 }  // namespace

@@ -60,6 +60,15 @@ class Interrupted(EndToEnd):
         process.send_signal(signal.SIGTERM)
         self.assertEqual(self.finish(process, report=report, timeout=PATIENCE).code, 143)
 
+    def test_a_pipe_for_the_slug_that_nobody_reads(self):
+        pipe = self.root / "cache-home" / "slug"
+        os.mkfifo(pipe)
+        process, report = self.start_build(self.buildpack(), "--slug", pipe)
+        self.wait_for_output(process, b"Compiled slug size")
+        process.send_signal(signal.SIGTERM)
+        outcome = self.finish(process, report=report, timeout=PATIENCE)
+        self.assertEqual(outcome.code, 143, str(outcome))
+
     def test_in_detect(self):
         mark = f"1000{os.getpid()}"
         process, _ = self.start_build(self.buildpack(detect=f"sleep {mark}"))

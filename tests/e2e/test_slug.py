@@ -51,6 +51,12 @@ class Slug(EndToEnd):
             self.forget_everything_local()
         self.assertEqual(len(digests), 1)
 
+    def test_one_that_is_replaced_keeps_its_mode(self):
+        self.file.write_bytes(b"old")
+        self.file.chmod(0o600)
+        self.slug_of({"a": "b"})
+        self.assertEqual((self.names(), self.file.stat().st_mode & 0o7777), (["a"], 0o600))
+
     def test_to_standard_output(self):
         outcome = self.hearth("build", self.app(), "--app", "demo", "--buildpack", self.buildpack(compile="echo compiling"), "--slug", "-")
         self.assertEqual(outcome.code, 0, str(outcome))

@@ -112,7 +112,7 @@ TEST(S3Credentials, ARoleThatIsRefusedIsDenied) {
 
 TEST(S3Credentials, AThrottledRoleIsUnavailable) {
   constexpr const char* kThrottling = "<ErrorResponse><Error><Code>Throttling</Code></Error></ErrorResponse>";
-  for (const Reply& busy : {reply(429), reply(400, kThrottling)}) {
+  for (const support::Reply& busy : {reply(429), reply(400, kThrottling)}) {
     const HttpDouble sts([&](const SeenRequest&) { return busy; });
     const auto directory = temporary_directory();
     const Environment environment = with_role(directory->path(), sts.origin());

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <random>
 #include <set>
+#include <span>
 
 #include "cache/format/bytes.h"
 
@@ -15,6 +16,9 @@ namespace {
 constexpr int kAttempts = 8;
 // So much expired trash goes with one commit; what is left goes with the next ones.
 constexpr std::size_t kDeletedAtOnce = 500;
+// Where the store refuses that: so many are tried alone, and no more once so many of them were refused.
+constexpr std::size_t kDeletedAlone = 100;
+constexpr std::size_t kRefusals = 10;
 
 // Waits a random time that doubles with each attempt, 320 ms at most, so that writers in a row part.
 Result<void> pause(int attempt, const std::stop_token& stop) {
@@ -105,16 +109,44 @@ Result<HeadRead> replace(store::ObjectStore& store, const Layout& layout, HeadRe
   }
 }
 
-// Deletes what may be deleted, and returns what is gone for certain; the rest stays in the trash for the next commit.
-std::set<ObjectName> delete_expired(store::ObjectStore& store, const Layout& layout, const Seen& seen,
-                                    const std::stop_token& stop) {
+struct Deletions {
+  std::set<ObjectName> confirmed;  // gone for certain
+  std::set<ObjectName> in_vain;    // tried alone, and not confirmed
+};
+
+// One that is held, or that a policy protects, fails whatever it is deleted together with.
+Deletions delete_alone(store::ObjectStore& store, const Layout& layout, std::span<const ObjectName> objects,
+                       const std::stop_token& stop) {
+  Deletions deletions;
+  for (const ObjectName& object : objects.first(std::min(objects.size(), kDeletedAlone))) {
+    if (stop.stop_requested()) break;
+    const Result<void> removed = store.remove(layout.key(object), stop);
+    if (removed) {
+      deletions.confirmed.insert(object);
+      continue;
+    }
+    if (removed.error().kind == ErrorKind::cancelled) break;
+    deletions.in_vain.insert(object);
+    // A store that does not answer has been given its time; one that allows no deletion at all is not asked for long.
+    if (removed.error().kind == ErrorKind::unavailable || deletions.in_vain.size() == kRefusals) break;
+  }
+  return deletions;
+}
+
+// Deletes what may be deleted; what is not gone for certain stays in the trash for the next commits.
+Deletions delete_expired(store::ObjectStore& store, const Layout& layout, const Seen& seen,
+                         const std::stop_token& stop) {
   std::vector<ObjectName> expired = expired_trash(seen);
   if (expired.size() > kDeletedAtOnce) expired.resize(kDeletedAtOnce);
   std::vector<store::Key> keys;
   for (const ObjectName& object : expired) keys.push_back(layout.key(object));
-  // Of an error nobody knows how far it got.
-  if (keys.empty() || !store.remove_each(keys, stop)) return {};
-  return {expired.begin(), expired.end()};
+  if (keys.empty()) return {};
+  const Result<void> removed = store.remove_each(keys, stop);
+  if (removed) return {.confirmed = {expired.begin(), expired.end()}, .in_vain = {}};
+  // Of an error nobody knows how far it got. One of the whole store's is none of an object's.
+  const ErrorKind kind = removed.error().kind;
+  if (stop.stop_requested() || kind == ErrorKind::unavailable || kind == ErrorKind::cancelled) return {};
+  return delete_alone(store, layout, expired, stop);
 }
 
 Result<bool> all_there(store::ObjectStore& store, const Layout& layout, const std::vector<ObjectName>& objects,
@@ -170,7 +202,7 @@ Result<CommitReport> commit(store::ObjectStore& store, const Layout& layout, con
   CommitReport report;
   // Before HEAD is looked at for the first time, so that no other writer gets ahead while this goes on. What has
   // expired stays so, whatever becomes of HEAD.
-  const std::set<ObjectName> deleted = delete_expired(store, layout, opened.seen, stop);
+  const Deletions deletions = delete_expired(store, layout, opened.seen, stop);
   const Decide decide = [&](const HeadRead& now, int attempts) -> Result<std::optional<Head>> {
     const Verdict verdict = TRY(judge(store, layout, now, opened, proposal, stop));
     report.attempts = attempts;
@@ -179,7 +211,8 @@ Result<CommitReport> commit(store::ObjectStore& store, const Layout& layout, con
       report.reason = name(verdict);
       return std::nullopt;
     }
-    return with_generation(without_trash(now.seen, deleted), proposal);
+    const Seen left = without_trash(now.seen, deletions.confirmed);
+    return with_generation(with_trash_last(left, deletions.in_vain), proposal);
   };
   HeadRead now = opened;
   // Without compare-and-swap the put would undo whatever was written since.

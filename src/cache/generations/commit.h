@@ -46,9 +46,9 @@ struct CommitReport {
 
 // Puts proposal.generation on top of the generations. `opened` is what open_head() returned before the first upload;
 // every object of the proposal's own is stored completely. Before that, expired trash is deleted, a part of it where it
-// is a lot. After a conflict or an unclear answer HEAD is read and decided upon anew, at most 8 times, with jitter;
-// still undecided: conflict or unavailable. Superseded is no error: somebody purged, or collected what this save builds
-// on.
+// is a lot; what the store refuses to delete is put behind the rest of the trash, and is no error. After a conflict or
+// an unclear answer HEAD is read and decided upon anew, at most 8 times, with jitter; still undecided: conflict or
+// unavailable. Superseded is no error: somebody purged, or collected what this save builds on.
 Result<CommitReport> commit(store::ObjectStore& store, const Layout& layout, const HeadRead& opened,
                             const Proposal& proposal, std::stop_token stop);
 

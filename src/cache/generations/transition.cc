@@ -227,6 +227,12 @@ Seen without_trash(Seen seen, const std::set<ObjectName>& deleted) {
   return seen;
 }
 
+Seen with_trash_last(Seen seen, const std::set<ObjectName>& last) {
+  std::ranges::stable_partition(seen.head.trash,
+                                [&](const Trashed& trashed) { return !last.contains(trashed.object); });
+  return seen;
+}
+
 bool sweep_due(const Seen& seen) {
   const auto& swept = seen.head.swept;
   // A time to come is one that the store's clock told before it was set back.

@@ -101,6 +101,8 @@ Head replaced(const Seen& seen, const Fates& fates, SavesUnderWay saves);
 std::vector<ObjectName> expired_trash(const Seen& seen);
 // Takes objects out of the trash that are deleted for certain.
 Seen without_trash(Seen seen, const std::set<ObjectName>& deleted);
+// Puts objects of the trash behind all others there, so that what could not be deleted is not tried first again.
+Seen with_trash_last(Seen seen, const std::set<ObjectName>& last);
 
 struct Listed {
   ObjectName object;

@@ -44,9 +44,11 @@ Result<WrittenBlocks> PackWriter::finish(MayInline may_inline, const std::stop_t
     return std::move(written_);
   }
   std::vector<FullPack> full;
+  rooms_ = {};
   if (all_waiting) full = place_waiting();
   if (!builder_.empty()) full.push_back(finish_pack());
   TRY(upload(std::move(full), stop));
+  rooms_ = {};
   return std::move(written_);
 }
 

@@ -17,7 +17,7 @@
 #include "cache/tree/index.h"
 #include "cache/tree/parallel.h"
 #include "cache/tree/save_plan.h"
-#include "cache/tree/segment_reader.h"
+#include "cache/tree/segments.h"
 #include "cache/tree/warnings.h"
 #include "util/file.h"
 
@@ -51,7 +51,8 @@ bool LocalContent::read_as_listed(const Path& path, std::uint64_t offset, std::s
   const auto found = std::ranges::lower_bound(indices, path, {}, [this](std::size_t i) { return listing_[i].path; });
   if (found == indices.end() || listing_[*found].path != path) return false;
   FileReader files(directories_.root());
-  const Result<FilePart> part = files.read(path, listing_.status(*found), offset, bytes.size());
+  std::vector<std::byte> room(bytes.size());
+  const Result<FilePart> part = files.read(path, listing_.status(*found), offset, room);
   if (!part || part->outcome != ReadOutcome::good) return false;
   std::ranges::fill(bytes, std::byte{0});
   std::span<const std::byte> rest(part->bytes);
@@ -78,7 +79,8 @@ Result<void> LocalContent::look_into(std::size_t entry, const std::set<util::Dig
                                      const std::stop_token& stop) {
   const FoundEntry found = listing_[entry];
   FileReader files(directories_.root());
-  SegmentReader segments(files, found.path, found.status);
+  const std::uint64_t size = found.status.size;
+  std::vector<std::byte> room(size <= kWholeFile ? size : kSegmentRoom);
   std::uint64_t offset = 0;
   const auto take = [&](const FilePart& part) {
     std::span<const std::byte> rest(part.bytes);
@@ -91,16 +93,18 @@ Result<void> LocalContent::look_into(std::size_t entry, const std::set<util::Dig
       offset += stretch.length;
     }
   };
-  if (found.status.size <= kWholeFile) {
-    const Result<FilePart> whole = files.read(found.path, found.status, 0, found.status.size);
+  if (size <= kWholeFile) {
+    const Result<FilePart> whole = files.read(found.path, found.status, 0, room);
     if (whole && whole->outcome == ReadOutcome::good) take(*whole);
     return {};
   }
-  while (!segments.done()) {
+  SegmentCutter cutter;
+  for (std::uint64_t at = 0; at < size; at += kSegmentBytes) {
     if (stop.stop_requested()) return fail(ErrorKind::cancelled, "stopped while reading {}", found.path);
-    const Result<FilePart> part = segments.next();
+    const std::uint64_t length = std::min(size - at, kSegmentBytes);
+    Result<FilePart> part = files.read(found.path, found.status, at, std::span(room).subspan(kMostChunk, length));
     if (!part || part->outcome != ReadOutcome::good) return {};
-    take(*part);
+    take(cutter.cut(std::move(*part), room, at + length == size));
   }
   return {};
 }

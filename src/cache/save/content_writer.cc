@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <memory>
 #include <numeric>
 #include <string>
 #include <utility>
@@ -55,8 +56,8 @@ struct ContentWriter::ReadPart {
 // What one thread works at; batches are taken in by their numbers.
 struct ContentWriter::Batch {
   std::uint64_t number = 0;
-  std::vector<Part> parts;          // to be read
-  std::optional<ReadPart> segment;  // of a large file, in place of parts; its chunks are to be hashed
+  std::vector<Part> parts;               // kBatchBytes at most
+  std::optional<std::uint64_t> segment;  // its number; there is one part, of a large file, to be cut into chunks
 };
 
 struct ContentWriter::FullBlock {
@@ -67,16 +68,20 @@ struct ContentWriter::FullBlock {
 
 // What a thread keeps between batches.
 struct ContentWriter::Reader {
+  explicit Reader(Directories::Handle root) : files(std::move(root)) {}
+
   FileReader files;
   std::uint32_t block = kNone;  // of the base, unpacked in `raw`
   std::vector<std::byte> raw;
+  // What is read lies there until it is taken in.
+  std::unique_ptr<std::byte[]> memory = std::make_unique_for_overwrite<std::byte[]>(kRoom);
+
+  static constexpr std::size_t kRoom = std::max<std::size_t>(kBatchBytes, kSegmentRoom);
+  std::span<std::byte> room() const { return {memory.get(), kRoom}; }
 };
 
 ContentWriter::ContentWriter(const ContentRequest& request, Warnings& warnings)
-    : request_(request),
-      warnings_(warnings),
-      large_files_(request.root),
-      next_block_(static_cast<std::uint32_t>(request.base.blocks.size())) {}
+    : request_(request), warnings_(warnings), next_block_(static_cast<std::uint32_t>(request.base.blocks.size())) {}
 
 Result<Contents> ContentWriter::run(std::span<const ContentJob> jobs, const std::stop_token& stop) {
   jobs_ = jobs;
@@ -101,22 +106,14 @@ Result<Contents> ContentWriter::run(std::span<const ContentJob> jobs, const std:
 Result<void> ContentWriter::pass(std::span<const std::uint32_t> jobs, const std::stop_token& stop) {
   queue_ = jobs;
   queue_offset_ = 0;
-  segments_.reset();
   return in_parallel(thread_count(request_.threads), stop,
                      [this](const std::stop_token& token) { return work(token); });
 }
 
 Result<void> ContentWriter::work(const std::stop_token& stop) {
-  Reader reader{FileReader(request_.root), kNone, {}};
-  while (true) {
-    std::optional<Batch> batch = TRY(next_batch());
-    if (!batch) return {};
-    std::vector<ReadPart> parts;
-    if (batch->segment) parts.push_back(std::move(*batch->segment));
-    for (const Part& part : batch->parts) {
-      if (stop.stop_requested()) return fail(ErrorKind::cancelled, "the save was stopped");
-      parts.push_back(TRY(read(reader, part)));
-    }
+  Reader reader(request_.root);
+  while (std::optional<Batch> batch = next_batch()) {
+    std::vector<ReadPart> parts = TRY(read(reader, *batch, stop));
     hash(parts);
     const std::uint64_t content = content_bytes(parts);
     std::vector<FullBlock> full;
@@ -134,6 +131,7 @@ Result<void> ContentWriter::work(const std::stop_token& stop) {
     // Not before: compressing and storing takes longer than reading.
     if (request_.progress != nullptr) request_.progress->add(content);
   }
+  return {};
 }
 
 void ContentWriter::begin_progress() const {
@@ -155,43 +153,44 @@ bool ContentWriter::is_large(std::uint32_t job) const {
   return jobs_[job].from == ContentJob::From::disk && request_.found.status(jobs_[job].found).size > kWholeFile;
 }
 
-// Large files are read here, since where a chunk begins depends on where the one before it ended.
-Result<std::optional<ContentWriter::Batch>> ContentWriter::next_batch() {
+std::optional<ContentWriter::Batch> ContentWriter::next_batch() {
   const std::lock_guard guard(queue_mutex_);
-  if (!queue_.empty() && is_large(queue_.front())) return next_segment(queue_.front());
   Batch batch;
   std::uint64_t bytes = 0;
-  while (!queue_.empty() && batch.parts.size() < kBatchFiles && !is_large(queue_.front())) {
-    const std::uint32_t job = queue_.front();
-    const std::uint64_t size = request_.found.status(jobs_[job].found).size;
-    const std::uint64_t length = std::min(size - queue_offset_, kBatchBytes);
-    if (!batch.parts.empty() && bytes + length > kBatchBytes) break;
-    batch.parts.push_back({job, queue_offset_, length});
-    bytes += length;
-    queue_offset_ += length;
-    if (queue_offset_ == size) {
-      queue_ = queue_.subspan(1);
-      queue_offset_ = 0;
-    }
+  if (!queue_.empty() && is_large(queue_.front())) {
+    batch.parts.push_back(next_part(kSegmentBytes));
+    batch.segment = segments_handed_out_++;
+  }
+  while (!batch.segment && !queue_.empty() && batch.parts.size() < kBatchFiles && !is_large(queue_.front())) {
+    const std::uint64_t left = request_.found.status(jobs_[queue_.front()].found).size - queue_offset_;
+    if (!batch.parts.empty() && bytes + std::min(left, kBatchBytes) > kBatchBytes) break;
+    batch.parts.push_back(next_part(kBatchBytes));
+    bytes += batch.parts.back().length;
   }
   if (batch.parts.empty()) return std::nullopt;
   batch.number = handed_out_++;
   return batch;
 }
 
-Result<ContentWriter::Batch> ContentWriter::next_segment(std::uint32_t job) {
-  const FoundEntry found = request_.found[jobs_[job].found];
-  ReadPart part;
-  part.job = job;
-  part.is_first = !segments_;
-  if (!segments_) segments_.emplace(large_files_, found.path, found.status);
-  TRY(accept(part, segments_->next()));
-  part.is_last = segments_->done();
-  if (part.is_last) {
-    segments_.reset();
+// REQUIRES: queue_mutex_ is held, and there is one.
+ContentWriter::Part ContentWriter::next_part(std::uint64_t most) {
+  const std::uint32_t job = queue_.front();
+  const std::uint64_t size = request_.found.status(jobs_[job].found).size;
+  const Part part{job, queue_offset_, std::min(size - queue_offset_, most)};
+  queue_offset_ += part.length;
+  if (queue_offset_ == size) {
     queue_ = queue_.subspan(1);
+    queue_offset_ = 0;
   }
-  return Batch{handed_out_++, {}, std::move(part)};
+  return part;
+}
+
+// It is of no use any more.
+void ContentWriter::drop_rest(std::uint32_t job) {
+  const std::lock_guard guard(queue_mutex_);
+  if (queue_.empty() || queue_.front() != job) return;
+  queue_ = queue_.subspan(1);
+  queue_offset_ = 0;
 }
 
 // What was read, or why it is left out. Errors: those that are not the file's own.
@@ -235,17 +234,59 @@ ContentWriter::ReadPart ContentWriter::begin(const Part& part) const {
   return result;
 }
 
-Result<ContentWriter::ReadPart> ContentWriter::read(Reader& reader, const Part& part) {
+Result<std::vector<ContentWriter::ReadPart>> ContentWriter::read(Reader& reader, const Batch& batch,
+                                                                 const std::stop_token& stop) {
+  std::vector<ReadPart> parts;
+  if (batch.segment) {
+    parts.push_back(TRY(read_segment(reader, batch, stop)));
+    return parts;
+  }
+  std::span<std::byte> room = reader.room();
+  parts.reserve(batch.parts.size());
+  for (const Part& part : batch.parts) {
+    if (stop.stop_requested()) return fail(ErrorKind::cancelled, "the save was stopped");
+    parts.push_back(TRY(read(reader, part, room.first(part.length))));
+    room = room.subspan(part.length);
+  }
+  return parts;
+}
+
+Result<ContentWriter::ReadPart> ContentWriter::read(Reader& reader, const Part& part, std::span<std::byte> room) {
   const ContentJob& job = jobs_[part.job];
-  if (job.from == ContentJob::From::base) return read_from_base(reader, part);
+  if (job.from == ContentJob::From::base) return read_from_base(reader, part, room);
   const FoundEntry found = request_.found[job.found];
   ReadPart result = begin(part);
-  TRY(accept(result, reader.files.read(found.path, found.status, part.offset, part.length)));
+  TRY(accept(result, reader.files.read(found.path, found.status, part.offset, room)));
   return result;
 }
 
-Result<ContentWriter::ReadPart> ContentWriter::read_from_base(Reader& reader, const Part& part) {
+// Reads at the same time as others do, but cuts when it is its turn.
+Result<ContentWriter::ReadPart> ContentWriter::read_segment(Reader& reader, const Batch& batch,
+                                                            const std::stop_token& stop) {
+  const Part& part = batch.parts.front();
+  ReadPart result = TRY(read(reader, part, reader.room().subspan(kMostChunk, part.length)));
+  {
+    std::unique_lock lock(mutex_);
+    if (!turn_changed_.wait(lock, stop, [&] { return segments_cut_ == *batch.segment; })) {
+      return fail(ErrorKind::cancelled, "the save was stopped");
+    }
+  }
+  if (result.is_first) cutter_ = {};
+  if (result.warning.empty() && result.content.outcome == ReadOutcome::good) {
+    result.content = cutter_.cut(std::move(result.content), reader.room(), result.is_last);
+  } else {
+    drop_rest(part.job);
+  }
+  const std::lock_guard guard(mutex_);
+  ++segments_cut_;
+  turn_changed_.notify_all();
+  return result;
+}
+
+Result<ContentWriter::ReadPart> ContentWriter::read_from_base(Reader& reader, const Part& part,
+                                                              std::span<std::byte> room) {
   ReadPart result = begin(part);
+  std::span<std::byte> free = room;
   std::uint64_t at = 0;
   const std::uint64_t end = part.offset + part.length;
   for (const Extent& extent : content_of(request_.base, jobs_[part.job].base)) {
@@ -266,8 +307,10 @@ Result<ContentWriter::ReadPart> ContentWriter::read_from_base(Reader& reader, co
     }
     const auto bytes = std::span(reader.raw).subspan(extent.offset + skipped, stop - begin);
     result.content.stretches.push_back({Stretch::Kind::data, bytes.size()});
-    result.content.bytes.insert(result.content.bytes.end(), bytes.begin(), bytes.end());
+    std::ranges::copy(bytes, free.begin());
+    free = free.subspan(bytes.size());
   }
+  result.content.bytes = room.first(room.size() - free.size());
   return result;
 }
 

@@ -17,7 +17,7 @@
 #include "cache/tree/directories.h"
 #include "cache/tree/file_reader.h"
 #include "cache/tree/save_plan.h"
-#include "cache/tree/segment_reader.h"
+#include "cache/tree/segments.h"
 #include "cache/tree/tree.h"
 #include "cache/tree/warnings.h"
 #include "util/error.h"
@@ -83,16 +83,19 @@ class ContentWriter {
 
   Result<void> pass(std::span<const std::uint32_t> jobs, const std::stop_token& stop);
   Result<void> work(const std::stop_token& stop);
-  Result<std::optional<Batch>> next_batch();
-  Result<Batch> next_segment(std::uint32_t job);
+  std::optional<Batch> next_batch();
+  Part next_part(std::uint64_t most);
+  void drop_rest(std::uint32_t job);
   bool is_large(std::uint32_t job) const;
   ReadPart begin(const Part& part) const;
   static Result<void> accept(ReadPart& part, Result<FilePart> content);
   void begin_progress() const;
   static std::uint64_t content_bytes(std::span<const ReadPart> parts);
   static void hash(std::span<ReadPart> parts);
-  Result<ReadPart> read(Reader& reader, const Part& part);
-  Result<ReadPart> read_from_base(Reader& reader, const Part& part);
+  Result<std::vector<ReadPart>> read(Reader& reader, const Batch& batch, const std::stop_token& stop);
+  Result<ReadPart> read(Reader& reader, const Part& part, std::span<std::byte> room);
+  Result<ReadPart> read_segment(Reader& reader, const Batch& batch, const std::stop_token& stop);
+  Result<ReadPart> read_from_base(Reader& reader, const Part& part, std::span<std::byte> room);
   std::vector<FullBlock> take_in(std::vector<ReadPart> parts);
   void take_in(ReadPart part, std::vector<FullBlock>& full);
   Extent store_chunk(const util::Digest& digest, std::span<const std::byte> bytes, std::vector<FullBlock>& full);
@@ -111,13 +114,14 @@ class ContentWriter {
   std::mutex queue_mutex_;
   std::span<const std::uint32_t> queue_;
   std::uint64_t queue_offset_ = 0;         // in the first one's content
-  std::optional<SegmentReader> segments_;  // of the first one, if it is large and begun
-  FileReader large_files_;
-  std::uint64_t handed_out_ = 0;  // batches
+  std::uint64_t handed_out_ = 0;           // batches
+  std::uint64_t segments_handed_out_ = 0;  // those of them that are a segment
 
-  // Taking in.
+  // Cutting and taking in.
   std::mutex mutex_;
   std::condition_variable_any turn_changed_;
+  std::uint64_t segments_cut_ = 0;
+  SegmentCutter cutter_;  // of the thread whose segment is the next to be cut
   std::uint64_t taken_in_ = 0;
   std::uint32_t next_block_ = 0;
   std::vector<std::byte> raw_;  // of the block that is being gathered

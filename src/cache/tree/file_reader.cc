@@ -53,11 +53,8 @@ std::vector<Stretch> stretches_of(int fd, std::uint64_t offset, std::uint64_t le
 }
 
 // False: the file has become shorter.
-Result<bool> read_stretches(int fd, std::uint64_t offset, FilePart& part) {
-  std::uint64_t total = 0;
-  for (const Stretch& stretch : part.stretches) total += stretch.kind == Stretch::Kind::data ? stretch.length : 0;
-  part.bytes.resize(total);
-  std::span<std::byte> rest(part.bytes);
+Result<bool> read_stretches(int fd, std::uint64_t offset, std::span<std::byte> room, FilePart& part) {
+  std::span<std::byte> rest(room);
   for (const Stretch& stretch : part.stretches) {
     if (stretch.kind == Stretch::Kind::data) {
       const std::size_t count = TRY(util::read_at(fd, rest.first(stretch.length), offset));
@@ -66,6 +63,7 @@ Result<bool> read_stretches(int fd, std::uint64_t offset, FilePart& part) {
     }
     offset += stretch.length;
   }
+  part.bytes = room.first(room.size() - rest.size());
   return true;
 }
 
@@ -84,7 +82,7 @@ util::Fd FileReader::open(const Directories::Place& place) {
 }
 
 Result<FilePart> FileReader::read(const Path& path, const FileStatus& expected, std::uint64_t offset,
-                                  std::uint64_t length) {
+                                  std::span<std::byte> room) {
   FilePart part;
   const Result<Directories::Place> place = directories_.place_of(path);
   const util::Fd fd = place ? open(*place) : util::Fd();
@@ -98,11 +96,11 @@ Result<FilePart> FileReader::read(const Path& path, const FileStatus& expected, 
     const struct stat before = TRY(look_at(fd));
     if (file_status(before) != expected) return false;
     if (may_have_holes(before)) {
-      part.stretches = stretches_of(fd.get(), offset, length);
+      part.stretches = stretches_of(fd.get(), offset, room.size());
     } else {
-      part.stretches = {{Stretch::Kind::data, length}};
+      part.stretches = {{Stretch::Kind::data, room.size()}};
     }
-    if (!TRY(read_stretches(fd.get(), offset, part))) return false;
+    if (!TRY(read_stretches(fd.get(), offset, room, part))) return false;
     const struct stat after = TRY(look_at(fd));
     return file_status(after) == expected;
   };

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -29,8 +30,8 @@ enum class ReadOutcome {
 
 struct FilePart {
   ReadOutcome outcome = ReadOutcome::good;
-  std::vector<Stretch> stretches;  // add up to the part
-  std::vector<std::byte> bytes;    // of the data stretches, one after the other
+  std::vector<Stretch> stretches;    // add up to the part
+  std::span<const std::byte> bytes;  // of the data stretches, one after the other, in the room that was given
 };
 
 // For one thread.
@@ -38,9 +39,9 @@ class FileReader {
  public:
   explicit FileReader(Directories::Handle root) : directories_(std::move(root)) {}
 
-  // `length` bytes from `offset` of the file at `path`, which has this status. No link is followed, no device is
-  // opened. Errors: denied, io; no descriptor or memory left: unavailable.
-  Result<FilePart> read(const Path& path, const FileStatus& expected, std::uint64_t offset, std::uint64_t length);
+  // As many bytes as `room` has from `offset` of the file at `path`, which has this status and is that long. No link is
+  // followed, no device is opened. Errors: denied, io; no descriptor or memory left: unavailable.
+  Result<FilePart> read(const Path& path, const FileStatus& expected, std::uint64_t offset, std::span<std::byte> room);
 
  private:
   util::Fd open(const Directories::Place& place);
