@@ -272,8 +272,11 @@ std::optional<std::chrono::sys_seconds> parse_utc_timestamp(std::string_view tex
   const int minute = number(14, 2);
   const int second = number(17, 2);
   if (!day.ok() || hour > 23 || minute > 59 || second > 60) return std::nullopt;
-  return std::chrono::sys_days(day) + std::chrono::hours(hour) + std::chrono::minutes(minute) +
-         std::chrono::seconds(second);
+  const std::chrono::sys_seconds time = std::chrono::sys_days(day) + std::chrono::hours(hour) +
+                                        std::chrono::minutes(minute) + std::chrono::seconds(second);
+  constexpr std::chrono::sys_seconds kFirst = std::chrono::sys_days(std::chrono::year(1970) / 1 / 1);
+  constexpr std::chrono::sys_seconds kLast = std::chrono::sys_days(std::chrono::year(2200) / 1 / 1);
+  return std::clamp(time, kFirst, kLast);
 }
 
 }  // namespace hearth::util

@@ -54,7 +54,7 @@ std::string random_hex(std::size_t length);
 std::string utc_timestamp(std::chrono::system_clock::time_point time);
 std::string utc_compact(std::chrono::system_clock::time_point time);
 // Reads "2026-01-31T23:59:59Z" again, with any fraction of a second (cut off) and with or without the Z (RFC 3339 in
-// UTC, as stores and credentials have it); absent for anything else.
+// UTC, as stores and credentials have it); before 1970 and after 2200, these years' begin. Absent for anything else.
 std::optional<std::chrono::sys_seconds> parse_utc_timestamp(std::string_view text);
 
 }  // namespace hearth::util

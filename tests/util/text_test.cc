@@ -176,6 +176,8 @@ TEST(Text, TimesAreReadAsTheyAreWritten) {
     ASSERT_TRUE(parse_utc_timestamp(text)) << text;
     EXPECT_EQ(*parse_utc_timestamp(text), time) << text;
   }
+  EXPECT_EQ(utc_timestamp(*parse_utc_timestamp("0001-01-01T00:00:00Z")), "1970-01-01T00:00:00Z");
+  EXPECT_EQ(utc_timestamp(*parse_utc_timestamp("9999-12-31T23:59:59Z")), "2200-01-01T00:00:00Z");
   EXPECT_EQ(utc_timestamp(*parse_utc_timestamp("2024-02-29T00:00:00Z")), "2024-02-29T00:00:00Z");
   for (const char* text :
        {"", "Z", "2026-01-31", "2026-02-30T00:00:00Z", "2026-01-31T24:00:00Z", "2026-01-31 23:59:59Z",
