@@ -149,10 +149,22 @@ def section(results):
     return markdown.table(["fault", "save", "restore", "build: restore, save", "afterwards", "what is said"], rows)
 
 
+def what_was_asked():
+    """The command line without what says nothing to a reader: where things lie on this machine."""
+    words = iter(sys.argv[1:])
+    asked = []
+    for word in words:
+        if word in ("--hearth", "--out", "--results"):
+            next(words, None)
+        elif word != "--no-prepare" and not word.startswith(("--hearth=", "--out=", "--results=")):
+            asked.append(word)
+    return " ".join(["tests/faults/run", *asked])
+
+
 def machine():
     cores = os.cpu_count()
     return (f"Measured on {datetime.date.today()} on {cores} cores, kernel {platform.release()}, by "
-            f"`tests/faults/run {' '.join(sys.argv[1:])}`".rstrip() + ".")
+            f"`{what_was_asked()}`.")
 
 
 def published(options):
