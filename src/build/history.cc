@@ -140,6 +140,11 @@ Result<void> pause(int attempt, const std::stop_token& stop) {
   return store::pause(std::chrono::milliseconds(std::uniform_int_distribution(1, limit)(random)), stop);
 }
 
+// When it began, to the second. The rest of a name says nothing of the order.
+std::string_view second_of(const PastBuild& build) {
+  return std::string_view(build.build).substr(0, build.build.find('-'));
+}
+
 }  // namespace
 
 PastBuild with_save(PastBuild build, const CacheSaveReport& save, Seconds taken) {
@@ -151,8 +156,11 @@ PastBuild with_save(PastBuild build, const CacheSaveReport& save, Seconds taken)
 }
 
 History with_build(History history, PastBuild build) {
-  std::erase_if(history, [&](const PastBuild& one) { return one.build == build.build; });
-  const auto place = std::ranges::upper_bound(history, build.build, {}, &PastBuild::build);
+  if (const auto known = std::ranges::find(history, build.build, &PastBuild::build); known != history.end()) {
+    *known = std::move(build);
+    return trimmed(std::move(history));
+  }
+  const auto place = std::ranges::upper_bound(history, second_of(build), {}, second_of);
   history.insert(place, std::move(build));
   return trimmed(std::move(history));
 }
@@ -171,7 +179,7 @@ Result<History> decode_history(std::string_view text) {
       return fail(ErrorKind::invalid, "a history of a later version");
     History history;
     for (const Json& build : json.at("builds")) history.push_back(build_of(build));
-    std::ranges::stable_sort(history, {}, &PastBuild::build);
+    std::ranges::stable_sort(history, {}, second_of);
     return history;
   } catch (const Json::exception& error) {
     return fail(ErrorKind::corrupt, "a history that cannot be read: {}", error.what());

@@ -30,7 +30,7 @@ enum class Temperature {
 };
 
 struct PastBuild {
-  std::string build;  // its folder's name; builds are ordered by it
+  std::string build;  // its folder's name; builds are ordered by the second in it, those of one second as they came
   std::string stack;
   std::string arch;
   bool succeeded = false;

@@ -51,10 +51,11 @@ Draft::~Draft() {
 }
 
 Result<void> Draft::append(std::span<const std::byte> bytes) {
+  durable_ = false;
   return util::write_full(fd_.get(), bytes);
 }
 
-Result<void> Draft::seal(StoreTime now) {
+Result<void> Draft::stamp(StoreTime now) {
   return set_time({now.time_since_epoch().count(), random_nanoseconds(kSecond)});
 }
 
@@ -71,6 +72,12 @@ Result<void> Draft::make_newer_than(const struct stat& other) {
   return fail(ErrorKind::io, "the draft {}: the file system does not keep the time of a file", name_);
 }
 
+Result<void> Draft::sync() {
+  if (!durable_ && ::fsync(fd_.get()) != 0) return refused(errno, fmt::format("storing the draft {}", name_));
+  durable_ = true;
+  return {};
+}
+
 Result<Version> Draft::publish(const Place& place) {
   TRY(move_into_place(folder_, name_, place));
   name_.clear();
@@ -84,9 +91,10 @@ Result<struct stat> Draft::status() const {
   return status;
 }
 
-Result<void> Draft::set_time(timespec modified) const {
+Result<void> Draft::set_time(timespec modified) {
+  durable_ = false;
   const std::array<timespec, 2> times{modified, modified};
-  if (::futimens(fd_.get(), times.data()) != 0 || ::fsync(fd_.get()) != 0) {
+  if (::futimens(fd_.get(), times.data()) != 0) {
     return refused(errno, fmt::format("storing the draft {}", name_));
   }
   return {};

@@ -22,6 +22,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::size_t kReadStep = std::size_t{1} << 20;
+constexpr std::uint64_t kLittle = std::uint64_t{64} << 10;
 
 std::unexpected<Error> absent(const Place& place) {
   return fail(ErrorKind::not_found, "no object {}", place.path().native());
@@ -131,13 +132,16 @@ Result<Version> LocalStore::put_draft(const Key& key, Body body, const Condition
     return {};
   };
   TRY(for_each_piece(body, append, stop));
-  TRY(draft.seal(now()));
+  TRY(draft.stamp(now()));
+  // What takes long comes before the lock; syncing a little again, should its time have to change, is dearer.
+  if (TRY(body_size(body)) > kLittle) TRY(draft.sync());
   const util::Fd held = TRY(lock(key, stop));
   const std::optional<struct stat> there = TRY(examine(place));
   TRY(require(condition, there, place));
   if (there) TRY(draft.make_newer_than(*there));
+  TRY(draft.sync());
   Version version = TRY(draft.publish(place));
-  auto durable = sync_folders(place.folder());
+  auto durable = folders_.sync(place.folder());
   if (!durable) return fail(ErrorKind::unavailable, "{}", durable.error().message);
   return version;
 }
@@ -167,6 +171,7 @@ Result<void> LocalStore::remove(const Key& key, std::stop_token stop) {
   const util::Fd held = TRY(lock(key, stop));
   TRY(remove_file(place));
   remove_empty_folders(place.folder());
+  folders_.forget();
   return {};
 }
 

@@ -28,8 +28,9 @@ struct LocalOptions {
 //
 // Several processes may use one root at the same time, also over NFS where flock works there (NFSv4): put and remove of
 // one key exclude each other by flock on <root>/.hearth/lock-<x>. Where flock is refused, compare_and_swap() is absent.
-// put: a file in <root>/.hearth/drafts, fsync, rename, fsync of all folders up to the root. A removal may be undone by
-// a power cut. A failure after the rename is unavailable, since the object may be there.
+// put: a file in <root>/.hearth/drafts, fsync, rename, fsync of its folder and of those above it that this store has
+// not synced before. A removal may be undone by a power cut. A failure after the rename is unavailable, since the
+// object may be there.
 //
 // The version is inode, size and modification time. At each put the time gets random nanoseconds, and is made later
 // than that of the object which is replaced, while both files exist: so versions differ whatever the granularity of the
@@ -62,6 +63,7 @@ class LocalStore : public ObjectStore {
 
   const std::filesystem::path root_;
   const LocalOptions options_;
+  FolderSync folders_;
   util::Fd clock_;  // the file that is touched; absent if the store is read-only
   CompareAndSwap compare_and_swap_ = CompareAndSwap::honoured;
 };

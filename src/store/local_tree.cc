@@ -250,13 +250,39 @@ void remove_empty_folders(Place folder) {
   }
 }
 
-Result<void> sync_folders(Place folder) {
+Result<void> FolderSync::sync(Place folder) {
+  std::vector<Identity> synced;
   while (true) {
     const util::Fd fd = open_at(folder, O_RDONLY | O_DIRECTORY);
     if (!fd || ::fsync(fd.get()) != 0) return fail_errno(errno, fmt::format("fsync of {}", folder.path().native()));
-    if (folder.below.empty()) return {};
+    if (folder.below.empty()) break;
+    const std::optional<Identity> identity = identify(fd);
+    if (identity && knows(*identity)) break;
+    if (identity) synced.push_back(*identity);
     folder = folder.folder();
   }
+  const std::lock_guard lock(mutex_);
+  durable_.insert(synced.begin(), synced.end());
+  return {};
+}
+
+void FolderSync::forget() {
+  const std::lock_guard lock(mutex_);
+  durable_.clear();
+}
+
+std::optional<FolderSync::Identity> FolderSync::identify(const util::Fd& folder) {
+  struct statx status{};
+  constexpr unsigned kWanted = STATX_INO | STATX_BTIME;
+  if (::statx(folder.get(), "", AT_EMPTY_PATH, kWanted, &status) != 0 || (status.stx_mask & kWanted) != kWanted) {
+    return std::nullopt;
+  }
+  return Identity{status.stx_ino, status.stx_btime.tv_sec * 1'000'000'000 + status.stx_btime.tv_nsec};
+}
+
+bool FolderSync::knows(const Identity& folder) {
+  const std::lock_guard lock(mutex_);
+  return durable_.contains(folder);
 }
 
 Result<void> for_each_object(const fs::path& root, const Prefix& prefix, const TreeVisitor& visit) {

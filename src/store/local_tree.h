@@ -10,7 +10,9 @@
 
 #include <filesystem>
 #include <functional>
+#include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -72,8 +74,29 @@ Result<void> remove_file(const Place& place);
 // Removes the folders from this one upwards as far as they are empty; never the root.
 void remove_empty_folders(Place folder);
 
-// fsync of the folders from this one up to the root.
-Result<void> sync_folders(Place folder);
+// Makes the names in a folder, and the folder's own, durable. It remembers the folders whose own name is durable, so
+// that those above them are not synced again for each object; a folder that was removed and made anew is another one.
+// May be used by several threads.
+class FolderSync {
+ public:
+  // fsync of the folder, and of those above it, up to the root, as far as one between is not known to be durable.
+  Result<void> sync(Place folder);
+  // To be called when this process may have removed folders.
+  void forget();
+
+ private:
+  struct Identity {
+    std::uint64_t inode = 0;
+    std::int64_t born = 0;  // in nanoseconds since 1970
+    auto operator<=>(const Identity&) const = default;
+  };
+  // Absent where the file system does not tell a folder from an earlier one with its inode.
+  static std::optional<Identity> identify(const util::Fd& folder);
+  bool knows(const Identity& folder);
+
+  std::mutex mutex_;
+  std::set<Identity> durable_;
+};
 
 // Calls `visit` for every object below the prefix, in bytewise order of keys; holds the names of one folder per level.
 using TreeVisitor = std::function<Result<void>(Key key, const struct stat& status)>;

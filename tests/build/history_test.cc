@@ -85,6 +85,20 @@ TEST(History, IsNotReadWhereItIsDamaged) {
   EXPECT_EQ(ErrorKind::invalid, decode_history(R"({"version":2})").error().kind);
 }
 
+TEST(History, HasBuildsOfOneSecondAsTheyCame) {
+  History history;
+  for (const char* name : {"20260102T030405Z-c", "20260102T030405Z-a", "20260102T030404Z-z", "20260102T030405Z-b"}) {
+    history = with_build(std::move(history), sample(name));
+  }
+  history = with_build(std::move(history), sample("20260102T030405Z-c"));
+  const Result<History> decoded = decode_history(encode_history(history));
+  ASSERT_TRUE(decoded);
+  for (const History& one : {history, *decoded}) {
+    EXPECT_THAT(names(one),
+                ElementsAre("20260102T030404Z-z", "20260102T030405Z-c", "20260102T030405Z-a", "20260102T030405Z-b"));
+  }
+}
+
 TEST(History, IsInTheOrderOfItsBuildsAndHasEachOnce) {
   History history;
   for (const char* name : {"b", "a", "c"}) history = with_build(std::move(history), sample(name));

@@ -342,5 +342,13 @@ TEST(Sweep, IsDueOnceADay) {
   EXPECT_TRUE(sweep_due(now));
 }
 
+TEST(Sweep, WaitsADayAfterTheFirstGeneration) {
+  const Head first = with_generation(seen(""), sample::proposal(sample::generation('a')));
+  EXPECT_FALSE(sweep_due(later(first, kSweepInterval - std::chrono::seconds(1))));
+  EXPECT_TRUE(sweep_due(later(first, kSweepInterval)));
+  const Head second = with_generation(seen("a"), sample::proposal(sample::generation('b')));
+  EXPECT_TRUE(sweep_due(later(second, std::chrono::seconds(0)))) << "what an older program has never swept";
+}
+
 }  // namespace
 }  // namespace hearth::cache

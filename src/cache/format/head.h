@@ -67,7 +67,7 @@ struct Head {
   std::vector<std::string> pins;  // ids of generations that are not dropped
   std::vector<ObjectName> bad;    // referenced, but missing or damaged; nobody takes over content from them
   std::vector<Trashed> trash;
-  std::optional<store::StoreTime> swept;  // when the last sweep took its listing
+  std::optional<store::StoreTime> swept;  // when the last sweep took its listing, or the first generation came
   std::string unknown;                    // JSON object of the members that this program does not know; "" for none
 
   bool operator==(const Head&) const = default;

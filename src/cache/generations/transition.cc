@@ -141,6 +141,8 @@ Head create(const Name& name, store::CompareAndSwap compare_and_swap, std::uint6
 
 Head with_generation(const Seen& seen, const Proposal& proposal) {
   Head head = rewritten(seen);
+  // What lies beside a new HEAD, were there something, is too young for a sweep, or can wait for the next one.
+  if (seen.head.generations.empty() && seen.head.aside.empty() && !head.swept) head.swept = seen.now;
   std::erase_if(head.aside, &Generation::failed);
   const bool failed = proposal.place == Place::aside;
   std::vector<Generation>& place = failed ? head.aside : head.generations;

@@ -16,6 +16,8 @@ namespace hearth::cache {
 
 namespace {
 
+// As much is read faster than looked at before for holes; after it, the status has to be asked for anyway.
+constexpr std::size_t kLittle = 64 << 10;
 constexpr std::uint64_t kStatBlock = 512;  // the unit of st_blocks, whatever the file system's is
 
 Result<struct stat> look_at(const util::Fd& fd) {
@@ -93,16 +95,16 @@ Result<FilePart> FileReader::read(const Path& path, const FileStatus& expected, 
   }
   if (!fd) return fail_local(errno, fmt::format("reading {}", path));
   const auto read_it = [&]() -> Result<bool> {
-    const struct stat before = TRY(look_at(fd));
-    if (file_status(before) != expected) return false;
-    if (may_have_holes(before)) {
-      part.stretches = stretches_of(fd.get(), offset, room.size());
-    } else {
+    bool sparse = room.size() > kLittle && may_have_holes(TRY(look_at(fd)));
+    while (true) {
       part.stretches = {{Stretch::Kind::data, room.size()}};
+      if (sparse) part.stretches = stretches_of(fd.get(), offset, room.size());
+      const Result<bool> whole = read_stretches(fd.get(), offset, room, part);
+      const struct stat after = TRY(look_at(fd));
+      if (file_status(after) != expected) return false;
+      if (!whole || !*whole || sparse || !may_have_holes(after)) return whole;
+      sparse = true;
     }
-    if (!TRY(read_stretches(fd.get(), offset, room, part))) return false;
-    const struct stat after = TRY(look_at(fd));
-    return file_status(after) == expected;
   };
   const bool good = TRY(within(path.text(), read_it()));
   if (!good) part.outcome = ReadOutcome::changed;
