@@ -23,7 +23,7 @@ using namespace hearth;
 // glibc keeps what is freed for the thread that freed it, in up to eight arenas a core, and in steps of up to 32 MiB: a
 // save that uses 100 MiB held 200. An arena a core costs no time (docs/performance.md).
 void bound_the_heap() {
-  constexpr int kFromTheSystem = 12 << 20;  // in bytes; more than a block and less than a pack
+  constexpr int kFromTheSystem = 2 << 20;  // in bytes: a thread's large rooms, which it keeps, leave no holes
   constexpr int kKeptAtTheEnd = 4 << 20;
   mallopt(M_ARENA_MAX, static_cast<int>(std::max(2U, std::thread::hardware_concurrency())));
   mallopt(M_MMAP_THRESHOLD, kFromTheSystem);

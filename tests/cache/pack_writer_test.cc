@@ -75,7 +75,7 @@ TEST(PackWriter, WhoeverIsFasterThanTheStoreWaits) {
   store.stall();
   Writers writers(store);
   // Of each pack that travels, the block that had no place in it belongs to the next one.
-  const std::size_t packs_in_memory = 5;
+  const std::size_t packs_in_memory = 4;
   EXPECT_LE(settled(writers), packs_in_memory * (pack_target(0) / kBlockBytes));
   EXPECT_EQ(writers.failures(), 0U);
   store.resume();

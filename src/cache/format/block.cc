@@ -13,11 +13,11 @@ constexpr std::size_t kSamples = 32;
 constexpr std::size_t kSampleBytes = 4 << 10;
 constexpr int kSampleLevel = 1;
 
-Result<bool> is_incompressible(std::span<const std::byte> raw) {
+Result<bool> is_incompressible(std::span<const std::byte> raw, std::vector<std::byte>& room) {
   if (raw.size() < 2 * kSamples * kSampleBytes) return false;
   const std::size_t step = (raw.size() - kSampleBytes) / (kSamples - 1);
   for (std::size_t i = 0; i < kSamples; ++i) {
-    const std::vector<std::byte> packed = TRY(compress(raw.subspan(i * step, kSampleBytes), kSampleLevel));
+    const std::span<const std::byte> packed = TRY(compress(raw.subspan(i * step, kSampleBytes), kSampleLevel, room));
     if (packed.size() < kSampleBytes - kSampleBytes / 64) return false;
   }
   return true;
@@ -31,16 +31,23 @@ bool same_stored(const Block& one, const Block& other) {
 }
 
 Result<EncodedBlock> encode_block(std::span<const std::byte> raw, int level) {
+  std::vector<std::byte> room;
+  const EncodedView view = TRY(encode_block(raw, level, room));
+  return EncodedBlock{view.block, {view.stored.begin(), view.stored.end()}};
+}
+
+Result<EncodedView> encode_block(std::span<const std::byte> raw, int level, std::vector<std::byte>& room) {
   if (raw.empty() || raw.size() > kBlockLimit) {
     return fail(ErrorKind::invalid, "a block of {} bytes; it must have 1 to {}", raw.size(), kBlockLimit);
   }
-  EncodedBlock encoded;
-  encoded.block.encoding = Encoding::zstd;
-  const bool incompressible = TRY(is_incompressible(raw));
-  if (!incompressible) encoded.stored = TRY(compress(raw, level));
-  if (incompressible || encoded.stored.size() >= raw.size()) {
-    encoded.stored.assign(raw.begin(), raw.end());
-    encoded.block.encoding = Encoding::stored;
+  EncodedView encoded({}, raw);
+  const bool incompressible = TRY(is_incompressible(raw, room));
+  if (!incompressible) {
+    const std::span<const std::byte> packed = TRY(compress(raw, level, room));
+    if (packed.size() < raw.size()) {
+      encoded.block.encoding = Encoding::zstd;
+      encoded.stored = packed;
+    }
   }
   encoded.block.stored_bytes = static_cast<std::uint32_t>(encoded.stored.size());
   encoded.block.raw_bytes = static_cast<std::uint32_t>(raw.size());

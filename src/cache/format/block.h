@@ -44,9 +44,22 @@ struct EncodedBlock {
   std::vector<std::byte> stored;  // block.stored_bytes of them
 };
 
+// One whose bytes lie elsewhere.
+struct EncodedView {
+  EncodedView(const Block& described, std::span<const std::byte> bytes) : block(described), stored(bytes) {}
+  EncodedView(const EncodedBlock& encoded) : EncodedView(encoded.block, encoded.stored) {}  // NOLINT: it is one
+
+  Block block;
+  std::span<const std::byte> stored;
+};
+
 // Compresses at zstd's `level`; what does not shrink, and what no sample of shrinks, is stored as it is. `raw` has 1 …
 // kBlockLimit bytes, else invalid. Thread-safe; each thread keeps one compression context.
 Result<EncodedBlock> encode_block(std::span<const std::byte> raw, int level);
+
+// The same without a copy: the bytes are `raw` itself, or lie in `room`, which grows as it must and may be used for one
+// block after another.
+Result<EncodedView> encode_block(std::span<const std::byte> raw, int level, std::vector<std::byte>& room);
 
 // The block's raw bytes, exactly block.raw_bytes of them. `stored` is what was fetched for it: any difference in size,
 // digest or decompressed size is corrupt. Allocates no more than kBlockLimit. Thread-safe.

@@ -46,14 +46,19 @@ ZSTD_DCtx* decompression_context() {
 }  // namespace
 
 Result<std::vector<std::byte>> compress(std::span<const std::byte> raw, int level) {
+  std::vector<std::byte> room;
+  const std::span<const std::byte> frame = TRY(compress(raw, level, room));
+  return std::vector<std::byte>(frame.begin(), frame.end());
+}
+
+Result<std::span<const std::byte>> compress(std::span<const std::byte> raw, int level, std::vector<std::byte>& room) {
   ZSTD_CCtx* const context = compression_context();
   if (context == nullptr) return fail(ErrorKind::io, "no memory to compress");
-  // Memory that the thread has touched before is much cheaper than fresh memory.
-  thread_local std::vector<std::byte> frame;
-  if (frame.size() < ZSTD_compressBound(raw.size())) frame.resize(ZSTD_compressBound(raw.size()));
-  const std::size_t size = compress_frame(context, frame, raw, level);
+  const std::size_t most = ZSTD_compressBound(raw.size());
+  if (room.size() < most) room = std::vector<std::byte>(most);  // no more than that
+  const std::size_t size = compress_frame(context, room, raw, level);
   if (ZSTD_isError(size) != 0) return fail(ErrorKind::io, "cannot compress: {}", ZSTD_getErrorName(size));
-  return std::vector<std::byte>(frame.begin(), frame.begin() + static_cast<std::ptrdiff_t>(size));
+  return std::span(room).first(size);
 }
 
 Result<void> decompress_into(std::span<std::byte> raw, std::span<const std::byte> frame) {

@@ -100,7 +100,7 @@ util::Digest trailer_digest(std::span<const std::byte> trailer, std::span<const 
 
 PackBuilder::PackBuilder() = default;
 
-std::uint64_t PackBuilder::add(const EncodedBlock& block, std::vector<Chunk> chunks) {
+std::uint64_t PackBuilder::add(const EncodedView& block, std::vector<Chunk> chunks) {
   if (bytes_.empty()) {
     bytes_.reserve(kPackTarget);
     bytes_.assign(as_bytes(kPackMagic).begin(), as_bytes(kPackMagic).end());

@@ -48,7 +48,7 @@ class PackBuilder {
   PackBuilder();
 
   // Appends the block; returns the offset of its first stored byte, Block::offset. Every chunk lies in the block.
-  std::uint64_t add(const EncodedBlock& block, std::vector<Chunk> chunks);
+  std::uint64_t add(const EncodedView& block, std::vector<Chunk> chunks);
 
   bool empty() const { return blocks_.empty(); }
   // The next pack is made in the memory of an old one, which is much cheaper than fresh memory. While it is empty.

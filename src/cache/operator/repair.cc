@@ -202,8 +202,8 @@ class Repairer {
       }
       raw.insert(raw.end(), recovered.raw.begin() + begin, recovered.raw.begin() + end);
     }
-    EncodedBlock encoded = TRY(encode_block(raw, kDefaultCompressionLevel));
-    return packs.add(number, std::move(encoded), chunks_of(lost, kept, raw), stop_);
+    const EncodedBlock encoded = TRY(encode_block(raw, kDefaultCompressionLevel));
+    return packs.add(number, encoded, chunks_of(lost, kept, raw), stop_);
   }
 
   std::vector<Chunk> chunks_of(const LostBlock& lost, const Stretches& kept, std::span<const std::byte> raw) const {

@@ -5,26 +5,25 @@
 namespace hearth::cache {
 
 namespace {
-constexpr std::size_t kParallelUploads = 4;
+constexpr std::size_t kParallelUploads = 3;
 }
 
 PackWriter::PackWriter(store::ObjectStore& store, const Layout& layout, std::string epoch, std::string save,
                        std::size_t packs_before)
     : store_(store), layout_(layout), epoch_(std::move(epoch)), save_(std::move(save)), packs_before_(packs_before) {}
 
-Result<void> PackWriter::add(std::uint32_t id, EncodedBlock block, std::vector<Chunk> chunks,
+Result<void> PackWriter::add(std::uint32_t id, const EncodedView& block, std::vector<Chunk> chunks,
                              const std::stop_token& stop) {
   std::vector<FullPack> full;
   {
-    Waiting next{id, std::move(block), std::move(chunks)};
     std::unique_lock lock(mutex_);
-    const auto may_go_on = [&] { return travelling_ < kParallelUploads || !fills_a_pack(next); };
+    const auto may_go_on = [&] { return travelling_ < kParallelUploads || !fills_a_pack(block, chunks.size()); };
     if (!changed_.wait(lock, stop, may_go_on)) return fail(ErrorKind::cancelled, "the save was stopped");
     if (waiting_bytes_ >= kInlineTarget) {
-      full = place(std::move(next));
+      full = place(id, block, std::move(chunks));
     } else {
-      waiting_bytes_ += next.block.stored.size();
-      waiting_.push_back(std::move(next));
+      waiting_bytes_ += block.stored.size();
+      waiting_.push_back({id, {block.block, {block.stored.begin(), block.stored.end()}}, std::move(chunks)});
       if (waiting_bytes_ >= kInlineTarget) full = place_waiting();
     }
   }
@@ -55,27 +54,28 @@ Result<WrittenBlocks> PackWriter::finish(MayInline may_inline, const std::stop_t
 std::vector<PackWriter::FullPack> PackWriter::place_waiting() {
   std::vector<FullPack> full;
   for (Waiting& next : std::exchange(waiting_, {})) {
-    for (FullPack& pack : place(std::move(next))) full.push_back(std::move(pack));
+    for (FullPack& pack : place(next.id, next.block, std::move(next.chunks))) full.push_back(std::move(pack));
   }
   return full;
 }
 
-bool PackWriter::fills_a_pack(const Waiting& next) const {
-  const std::uint64_t size = builder_.bytes_with(next.block.block.stored_bytes, next.chunks.size());
+bool PackWriter::fills_a_pack(const EncodedView& block, std::size_t chunks) const {
+  const std::uint64_t size = builder_.bytes_with(block.block.stored_bytes, chunks);
   return !builder_.empty() && size > pack_target(packs_before_ + written_.packs.size());
 }
 
-std::vector<PackWriter::FullPack> PackWriter::place(Waiting next) {
+std::vector<PackWriter::FullPack> PackWriter::place(std::uint32_t id, const EncodedView& block,
+                                                    std::vector<Chunk> chunks) {
   std::vector<FullPack> full;
-  if (fills_a_pack(next)) full.push_back(finish_pack());
+  if (fills_a_pack(block, chunks.size())) full.push_back(finish_pack());
   if (builder_.empty() && !rooms_.empty()) {
     builder_.reuse(std::move(rooms_.back()));
     rooms_.pop_back();
   }
-  Block block = next.block.block;
-  block.pack = static_cast<std::uint32_t>(written_.packs.size());
-  block.offset = builder_.add(next.block, std::move(next.chunks));
-  written_.blocks.emplace(next.id, block);
+  Block placed = block.block;
+  placed.pack = static_cast<std::uint32_t>(written_.packs.size());
+  placed.offset = builder_.add(block, std::move(chunks));
+  written_.blocks.emplace(id, placed);
   return full;
 }
 

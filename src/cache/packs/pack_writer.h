@@ -38,8 +38,9 @@ class PackWriter {
   PackWriter(store::ObjectStore& store, const Layout& layout, std::string epoch, std::string save,
              std::size_t packs_before);
 
-  // `id` is new with each call; the chunks lie in the block. Errors: the store's, and cancelled.
-  Result<void> add(std::uint32_t id, EncodedBlock block, std::vector<Chunk> chunks, const std::stop_token& stop);
+  // `id` is new with each call; the chunks lie in the block, whose bytes are the caller's, and of no more use
+  // afterwards. Errors: the store's, and cancelled.
+  Result<void> add(std::uint32_t id, const EncodedView& block, std::vector<Chunk> chunks, const std::stop_token& stop);
 
   // Stores what is left. All blocks together that take less than kInlineTarget are handed back as inline bytes where
   // that is allowed, and nothing was stored. Once, after the last add().
@@ -60,8 +61,8 @@ class PackWriter {
   };
 
   // REQUIRES: mutex_ is held. What is returned is to be stored after it is released, and travels from now on.
-  bool fills_a_pack(const Waiting& block) const;
-  std::vector<FullPack> place(Waiting block);
+  bool fills_a_pack(const EncodedView& block, std::size_t chunks) const;
+  std::vector<FullPack> place(std::uint32_t id, const EncodedView& block, std::vector<Chunk> chunks);
   FullPack finish_pack();
   std::vector<FullPack> place_waiting();
 

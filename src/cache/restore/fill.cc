@@ -59,7 +59,8 @@ class Filler {
     begin_progress();
     TRY(make_directories(stop));
     TRY(begin_files(stop));
-    TRY(in_parallel(threads_, stop, [this](const std::stop_token& token) { return work(token); }));
+    const auto threads = static_cast<unsigned>(std::min<std::size_t>(threads_, tasks()));
+    TRY(in_parallel(threads, stop, [this](const std::stop_token& token) { return work(token); }));
     TRY(make_hard_links(stop));
     return finish_directories(stop);
   }
@@ -185,16 +186,18 @@ class Filler {
     return {};
   }
 
-  // One thread's part: ranges first, since they take longest, then what has no content.
+  // Ranges first, since they take longest, then what has no content.
+  std::size_t tasks() const { return plan_.ranges().size() + (manifest_.entries.size() + kPortion - 1) / kPortion; }
+
+  // One thread's part.
   Result<void> work(const std::stop_token& stop) {
     Creator creator = new_creator();
     std::vector<std::byte> room;  // for one block after another
     const std::size_t ranges = plan_.ranges().size();
-    const std::size_t portions = (manifest_.entries.size() + kPortion - 1) / kPortion;
     while (true) {
       TRY(check_stop(stop));
       const std::size_t next = next_task_++;
-      if (next >= ranges + portions) return {};
+      if (next >= tasks()) return {};
       if (next < ranges) {
         TRY(write_range(creator, room, plan_.ranges()[next], stop));
       } else {

@@ -73,6 +73,7 @@ struct ContentWriter::Reader {
   FileReader files;
   std::uint32_t block = kNone;  // of the base, unpacked in `raw`
   std::vector<std::byte> raw;
+  std::vector<std::byte> packed;  // a new block
   // What is read lies there until it is taken in.
   std::unique_ptr<std::byte[]> memory = std::make_unique_for_overwrite<std::byte[]>(kRoom);
 
@@ -99,15 +100,23 @@ Result<Contents> ContentWriter::run(std::span<const ContentJob> jobs, const std:
     warnings_.add(
         fmt::format("left out of the cache: {} (it changes all the time)", request_.found[jobs_[job].found].path));
   }
-  if (!raw_.empty()) TRY(write(cut(), stop));
+  std::vector<std::byte> packed;
+  if (!raw_.empty()) TRY(write(cut(), packed, stop));
   return std::move(contents_);
 }
 
 Result<void> ContentWriter::pass(std::span<const std::uint32_t> jobs, const std::stop_token& stop) {
   queue_ = jobs;
   queue_offset_ = 0;
-  return in_parallel(thread_count(request_.threads), stop,
-                     [this](const std::stop_token& token) { return work(token); });
+  return in_parallel(threads_for(jobs), stop, [this](const std::stop_token& token) { return work(token); });
+}
+
+// No more than there is work for.
+unsigned ContentWriter::threads_for(std::span<const std::uint32_t> jobs) const {
+  std::uint64_t bytes = 0;
+  for (const std::uint32_t job : jobs) bytes += request_.found.status(jobs_[job].found).size;
+  const std::uint64_t batches = std::max<std::uint64_t>(bytes / kBatchBytes, jobs.size() / kBatchFiles) + 1;
+  return static_cast<unsigned>(std::min<std::uint64_t>(thread_count(request_.threads), batches));
 }
 
 Result<void> ContentWriter::work(const std::stop_token& stop) {
@@ -127,7 +136,7 @@ Result<void> ContentWriter::work(const std::stop_token& stop) {
       ++taken_in_;
       turn_changed_.notify_all();
     }
-    for (FullBlock& block : full) TRY(write(std::move(block), stop));
+    for (FullBlock& block : full) TRY(write(std::move(block), reader.packed, stop));
     // Not before: compressing and storing takes longer than reading.
     if (request_.progress != nullptr) request_.progress->add(content);
   }
@@ -382,7 +391,7 @@ Extent ContentWriter::store_chunk(const util::Digest& digest, std::span<const st
     return {found->second.block, found->second.offset, bytes.size()};
   }
   if (!raw_.empty() && raw_.size() + bytes.size() > kBlockTarget) full.push_back(cut());
-  if (raw_.empty()) raw_.reserve(std::max<std::size_t>(kBlockTarget, bytes.size()));
+  if (raw_.empty()) make_room(bytes.size());
   const Extent extent{next_block_, static_cast<std::uint32_t>(raw_.size()), bytes.size()};
   chunks_.push_back({digest, extent.offset, static_cast<std::uint32_t>(bytes.size())});
   raw_.insert(raw_.end(), bytes.begin(), bytes.end());
@@ -390,13 +399,26 @@ Extent ContentWriter::store_chunk(const util::Digest& digest, std::span<const st
   return extent;
 }
 
+// For a block that begins with so many bytes.
+void ContentWriter::make_room(std::size_t bytes) {
+  if (!rooms_.empty()) {
+    raw_ = std::move(rooms_.back());
+    raw_.clear();
+    rooms_.pop_back();
+  }
+  raw_.reserve(std::max<std::size_t>(kBlockTarget, bytes));
+}
+
 ContentWriter::FullBlock ContentWriter::cut() {
   return {next_block_++, std::exchange(raw_, {}), std::exchange(chunks_, {})};
 }
 
-Result<void> ContentWriter::write(FullBlock block, const std::stop_token& stop) {
-  EncodedBlock encoded = TRY(encode_block(block.raw, request_.compression_level));
-  return request_.packs.add(block.id, std::move(encoded), std::move(block.chunks), stop);
+Result<void> ContentWriter::write(FullBlock block, std::vector<std::byte>& room, const std::stop_token& stop) {
+  const EncodedView encoded = TRY(encode_block(block.raw, request_.compression_level, room));
+  TRY(request_.packs.add(block.id, encoded, std::move(block.chunks), stop));
+  const std::lock_guard guard(mutex_);
+  rooms_.push_back(std::move(block.raw));
+  return {};
 }
 
 // The jobs that have to be done again.

@@ -82,6 +82,7 @@ class ContentWriter {
   struct Reader;
 
   Result<void> pass(std::span<const std::uint32_t> jobs, const std::stop_token& stop);
+  unsigned threads_for(std::span<const std::uint32_t> jobs) const;
   Result<void> work(const std::stop_token& stop);
   std::optional<Batch> next_batch();
   Part next_part(std::uint64_t most);
@@ -102,8 +103,9 @@ class ContentWriter {
   bool takeable(std::uint32_t block) const;
   Result<std::vector<std::uint32_t>> settle(std::span<const std::uint32_t> jobs);
   void append(Content& content, const Extent& extent, const Extent& in_base);
-  Result<void> write(FullBlock block, const std::stop_token& stop);
+  void make_room(std::size_t bytes);
   FullBlock cut();
+  Result<void> write(FullBlock block, std::vector<std::byte>& room, const std::stop_token& stop);
 
   const ContentRequest& request_;
   Warnings& warnings_;
@@ -126,6 +128,7 @@ class ContentWriter {
   std::uint32_t next_block_ = 0;
   std::vector<std::byte> raw_;  // of the block that is being gathered
   std::vector<Chunk> chunks_;
+  std::vector<std::vector<std::byte>> rooms_;  // memory of blocks that are written
   // Of the job that is being taken in: where the base has the same bytes; kNotInBase where it has not.
   std::vector<Extent> in_base_;
   struct Place {

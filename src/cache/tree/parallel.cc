@@ -43,11 +43,11 @@ Result<void> in_parallel(unsigned threads, const std::stop_token& stop,
     std::vector<std::jthread> crew;
     crew.reserve(threads);
     try {
-      while (crew.size() < threads) crew.emplace_back(member);
+      while (crew.size() + 1 < threads) crew.emplace_back(member);
     } catch (const std::system_error&) {
       // Those that there are do the work of the others.
     }
-    if (crew.empty()) member();
+    member();
   }
   if (first) return std::unexpected(std::move(*first));
   return {};

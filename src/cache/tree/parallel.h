@@ -19,8 +19,8 @@ unsigned thread_count(unsigned wanted);
 unsigned core_count(unsigned wanted);
 
 // Calls `work` once in each of `threads` threads, and returns when all have returned. The first error is the result; it
-// makes the token that the others were given fire, as `stop` does. One thread is the calling one. Where so many are not
-// to be had, there are fewer, and the calling one if there is none: each has to be able to do all of it.
+// makes the token that the others were given fire, as `stop` does. One of the threads is the calling one. Where so many
+// are not to be had, there are fewer: each has to be able to do all of it.
 Result<void> in_parallel(unsigned threads, const std::stop_token& stop,
                          const std::function<Result<void>(const std::stop_token&)>& work);
 
