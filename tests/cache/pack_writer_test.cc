@@ -19,11 +19,12 @@ namespace {
 
 constexpr std::size_t kBlockBytes = 1 << 20;
 constexpr std::size_t kThreads = 16;
+constexpr std::size_t kTravelling = 3;
 
 // Threads that have one block after the other for a store.
 class Writers {
  public:
-  explicit Writers(store::ObjectStore& store) : writer_(store, layout_, new_id(), new_id(), 0) {
+  explicit Writers(store::ObjectStore& store) : writer_(store, layout_, new_id(), new_id(), 0, kTravelling) {
     for (std::size_t i = 0; i < kThreads; ++i) {
       crew_.emplace_back([this](const std::stop_token& stop) { work(stop); });
     }
@@ -75,7 +76,7 @@ TEST(PackWriter, WhoeverIsFasterThanTheStoreWaits) {
   store.stall();
   Writers writers(store);
   // Of each pack that travels, the block that had no place in it belongs to the next one.
-  const std::size_t packs_in_memory = 4;
+  const std::size_t packs_in_memory = kTravelling + 1;
   EXPECT_LE(settled(writers), packs_in_memory * (pack_target(0) / kBlockBytes));
   EXPECT_EQ(writers.failures(), 0U);
   store.resume();
@@ -100,7 +101,7 @@ TEST(PackWriter, AfterErrorsOthersGoOn) {
   support::FaultyStore store(memory);
   store.refuse(support::Verb::put, ErrorKind::denied);
   const Layout layout = Layout::of(kName).value();
-  PackWriter writer(store, layout, new_id(), new_id(), 0);
+  PackWriter writer(store, layout, new_id(), new_id(), 0, kTravelling);
   const std::string raw = noise(4 * kBlockBytes, 1);
   const EncodedBlock block = *encode_block(std::as_bytes(std::span(raw)), kDefaultCompressionLevel);
   std::size_t errors = 0;

@@ -175,7 +175,7 @@ class Repairer {
   }
 
   Result<void> replace(BlockRecovery& recovery) {
-    PackWriter packs(store_, layout_, seen_.head.epoch, new_id(), 0);
+    PackWriter packs(store_, layout_, seen_.head.epoch, new_id(), 0, 1);
     std::vector<Stretches> kept(lost_.size());  // of each block, what is written anew
     for (std::uint32_t number = 0; number < lost_.size(); ++number) {
       TRY(write(number, kept[number], recovery, packs));

@@ -4,20 +4,21 @@
 
 namespace hearth::cache {
 
-namespace {
-constexpr std::size_t kParallelUploads = 3;
-}
-
 PackWriter::PackWriter(store::ObjectStore& store, const Layout& layout, std::string epoch, std::string save,
-                       std::size_t packs_before)
-    : store_(store), layout_(layout), epoch_(std::move(epoch)), save_(std::move(save)), packs_before_(packs_before) {}
+                       std::size_t packs_before, std::size_t most_travelling)
+    : store_(store),
+      layout_(layout),
+      epoch_(std::move(epoch)),
+      save_(std::move(save)),
+      packs_before_(packs_before),
+      most_travelling_(most_travelling) {}
 
 Result<void> PackWriter::add(std::uint32_t id, const EncodedView& block, std::vector<Chunk> chunks,
                              const std::stop_token& stop) {
   std::vector<FullPack> full;
   {
     std::unique_lock lock(mutex_);
-    const auto may_go_on = [&] { return travelling_ < kParallelUploads || !fills_a_pack(block, chunks.size()); };
+    const auto may_go_on = [&] { return travelling_ < most_travelling_ || !fills_a_pack(block, chunks.size()); };
     if (!changed_.wait(lock, stop, may_go_on)) return fail(ErrorKind::cancelled, "the save was stopped");
     if (waiting_bytes_ >= kInlineTarget) {
       full = place(id, block, std::move(chunks));

@@ -34,9 +34,10 @@ enum class MayInline { no, yes };
 // memory, and a block for each thread.
 class PackWriter {
  public:
-  // `packs_before`: how many of others the generation names besides.
+  // `packs_before`: how many of others the generation names besides. `most_travelling`: how many packs are stored at
+  // the same time, at least 1; they and the next one are in memory.
   PackWriter(store::ObjectStore& store, const Layout& layout, std::string epoch, std::string save,
-             std::size_t packs_before);
+             std::size_t packs_before, std::size_t most_travelling);
 
   // `id` is new with each call; the chunks lie in the block, whose bytes are the caller's, and of no more use
   // afterwards. Errors: the store's, and cancelled.
@@ -73,6 +74,7 @@ class PackWriter {
   const std::string epoch_;
   const std::string save_;
   const std::size_t packs_before_;
+  const std::size_t most_travelling_;
   std::mutex mutex_;
   std::condition_variable_any changed_;  // a pack has arrived, or a new one was begun
   std::size_t travelling_ = 0;           // packs that are being stored, or are about to be

@@ -415,10 +415,17 @@ ContentWriter::FullBlock ContentWriter::cut() {
 
 Result<void> ContentWriter::write(FullBlock block, std::vector<std::byte>& room, const std::stop_token& stop) {
   const EncodedView encoded = TRY(encode_block(block.raw, request_.compression_level, room));
+  // What was compressed lies elsewhere, and a pack may travel for long.
+  const bool is_free = encoded.stored.data() != block.raw.data();
+  if (is_free) keep_room(std::move(block.raw));
   TRY(request_.packs.add(block.id, encoded, std::move(block.chunks), stop));
-  const std::lock_guard guard(mutex_);
-  rooms_.push_back(std::move(block.raw));
+  if (!is_free) keep_room(std::move(block.raw));
   return {};
+}
+
+void ContentWriter::keep_room(std::vector<std::byte> room) {
+  const std::lock_guard guard(mutex_);
+  rooms_.push_back(std::move(room));
 }
 
 // The jobs that have to be done again.

@@ -105,6 +105,7 @@ class ContentWriter {
   void append(Content& content, const Extent& extent, const Extent& in_base);
   void make_room(std::size_t bytes);
   FullBlock cut();
+  void keep_room(std::vector<std::byte> room);
   Result<void> write(FullBlock block, std::vector<std::byte>& room, const std::stop_token& stop);
 
   const ContentRequest& request_;

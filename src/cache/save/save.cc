@@ -247,7 +247,7 @@ class Saver {
       }
     }
     const auto taken = static_cast<std::size_t>(std::ranges::count(takeable_, true));
-    packs_ = std::make_unique<PackWriter>(store_, layout_, head_.seen.head.epoch, save_, taken);
+    packs_ = std::make_unique<PackWriter>(store_, layout_, head_.seen.head.epoch, save_, taken, most_travelling());
     for (std::uint32_t slot = 0; slot < jobs.size(); ++slot) content_[jobs[slot].found] = slot;
     if (jobs.empty()) return std::nullopt;
     const ContentRequest request{.root = root_,
@@ -284,6 +284,13 @@ class Saver {
     }
     const auto packs = static_cast<std::uint64_t>(std::ranges::count(sound, true));
     return bytes > packs * kWorthARequest ? sound : asked;
+  }
+
+  // Packs, each of which is in memory. While one thread waits for the store, another has the next one ready.
+  std::size_t most_travelling() const {
+    constexpr unsigned kMost = 4;
+    if (options_.transfers > 0) return std::min(options_.transfers, kMost);
+    return std::clamp(thread_count(options_.threads) / 2, 1U, kMost);
   }
 
   int level_of(const std::vector<ContentJob>& jobs) const {
