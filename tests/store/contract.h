@@ -37,11 +37,15 @@ enum class Versions { of_writes, of_contents };
 // What a name may consist of; keys of this program are ASCII.
 enum class Names { any_bytes, utf8 };
 
+// Of which a server keeps one copy, that is absent for a moment while it is replaced (docs/stores.md).
+enum class Copies { several, one };
+
 struct StoreFactory {
   std::string name;
   std::function<StoreUnderTest()> make;
   Versions versions = Versions::of_writes;
   Names names = Names::any_bytes;
+  Copies copies = Copies::several;
 };
 
 inline void PrintTo(const StoreFactory& factory, std::ostream* out) {

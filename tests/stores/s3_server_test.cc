@@ -1,5 +1,6 @@
 // The contract on the S3 server that the environment names (STORES_S3_ENDPOINT, and STORES_S3_TLS_ENDPOINT if it has
-// one; STORES_WITHOUT_SWAP where it has no compare-and-swap), and what only a real server can tell.
+// one; STORES_WITHOUT_SWAP where it has no compare-and-swap, STORES_ONE_COPY where it keeps one copy), and what only a
+// real server can tell.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
@@ -44,9 +45,10 @@ StoreUnderTest secure() {
 }
 
 std::vector<StoreFactory> factories() {
-  std::vector<StoreFactory> made = {{"http", plain, Versions::of_contents, Names::utf8}};
+  const Copies copies = variable("STORES_ONE_COPY").empty() ? Copies::several : Copies::one;
+  std::vector<StoreFactory> made = {{"http", plain, Versions::of_contents, Names::utf8, copies}};
   if (!variable("STORES_S3_TLS_ENDPOINT").empty())
-    made.push_back({"https", secure, Versions::of_contents, Names::utf8});
+    made.push_back({"https", secure, Versions::of_contents, Names::utf8, copies});
   return made;
 }
 

@@ -82,6 +82,7 @@ def start(state, tls=False):
         "STORES_CA_FILE": state.certificate()[0],
         "STORES_S3_ENDPOINT": f"{scheme}://127.0.0.1:{proxy}",
         "STORES_WITHOUT_SWAP": "s3api does not implement conditional puts",
+        "STORES_ONE_COPY": "an object server that loses the race for a file answers 404, and there is no other",
         "AWS_ACCESS_KEY_ID": "hearth:hearth",
         "AWS_SECRET_ACCESS_KEY": "hearth-swift-key",
         "AWS_REGION": "us-east-1",

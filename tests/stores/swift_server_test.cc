@@ -53,10 +53,11 @@ StoreUnderTest secure() {
 }
 
 std::vector<StoreFactory> factories() {
-  std::vector<StoreFactory> made = {{"http", plain, Versions::of_contents, Names::utf8},
-                                    {"in_segments", in_segments, Versions::of_contents, Names::utf8}};
+  const Copies copies = variable_of("STORES_ONE_COPY").empty() ? Copies::several : Copies::one;
+  std::vector<StoreFactory> made = {{"http", plain, Versions::of_contents, Names::utf8, copies},
+                                    {"in_segments", in_segments, Versions::of_contents, Names::utf8, copies}};
   if (!variable_of("STORES_SWIFT_TLS_AUTH").empty())
-    made.push_back({"https", secure, Versions::of_contents, Names::utf8});
+    made.push_back({"https", secure, Versions::of_contents, Names::utf8, copies});
   return made;
 }
 
