@@ -163,7 +163,7 @@ def what_was_asked():
 
 def machine():
     cores = os.cpu_count()
-    return (f"Measured on {datetime.date.today()} on {cores} cores, kernel {platform.release()}, by "
+    return (f"The latest measurement was made on {datetime.date.today()} on {cores} cores, kernel {platform.release()}, by "
             f"`{what_was_asked()}`.")
 
 
