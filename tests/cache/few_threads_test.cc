@@ -46,6 +46,7 @@ TEST(FewThreads, WhatIsDoneInTheBackgroundIsDone) {
   const FewThreads none(0);
   std::future<int> done = in_background([] { return 7; });
   EXPECT_EQ(done.get(), 7);
+  EXPECT_EQ(Ahead<int>({}, [](const std::stop_token&) { return 8; }).take(), 8);
 }
 
 TEST(FewThreads, AreEnoughForASaveAndARestore) {

@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
+#include <thread>
 
 #include "cache/engine_support.h"
 #include "cache/generations/compaction.h"
@@ -15,6 +17,7 @@
 #include "cache/tree/create.h"
 #include "cache/tree/file_reader.h"
 #include "cache/tree/index.h"
+#include "cache/tree/parallel.h"
 #include "cache/tree/tree.h"
 #include "store/memory_store.h"
 
@@ -213,6 +216,7 @@ TEST_F(Tree, TheIndexIsReadAsItWasWritten) {
   EXPECT_EQ(read->generation, index.generation);
   EXPECT_EQ(read->probe, index.probe);
   EXPECT_EQ(read->directory, index.directory);
+  EXPECT_EQ(peek_directory(place_.path() / "index"), index.directory);
   EXPECT_EQ(read->damaged, index.damaged);
   EXPECT_EQ(read->files, index.files);
   EXPECT_EQ(read->manifest, index.manifest);
@@ -222,6 +226,44 @@ TEST_F(Tree, AnIndexThatCannotBeWrittenLeavesNothing) {
   fs::create_directories(place_.path() / "index/in-the-way");
   EXPECT_FALSE(write_index(place_.path() / "index", sample_index()));
   EXPECT_FALSE(fs::exists(place_.path() / "index.new"));
+}
+
+TEST_F(Tree, OfAnIndexThatIsNoneNoDirectoryIsPeekedAt) {
+  const fs::path path = place_.path() / "index";
+  EXPECT_FALSE(peek_directory(path));
+  ASSERT_TRUE(util::write_file(path, "something else"));
+  EXPECT_FALSE(peek_directory(path));
+  Index index = sample_index();
+  index.files.clear();
+  index.manifest.clear();
+  index.damaged.clear();
+  ASSERT_TRUE(write_index(path, index));
+  const std::string good = util::read_file(path).value();
+  // What follows the directory is two empty lists, the manifest's length, and a digest.
+  const std::size_t header = good.size() - 3 * sizeof(std::uint64_t) - 2 * sizeof(util::Digest);
+  ASSERT_TRUE(util::write_file(path, good.substr(0, header)));
+  EXPECT_EQ(peek_directory(path), index.directory);
+  for (std::size_t bytes = 0; bytes < header; ++bytes) {
+    ASSERT_TRUE(util::write_file(path, good.substr(0, bytes)));
+    EXPECT_FALSE(peek_directory(path)) << bytes;
+  }
+}
+
+TEST_F(Tree, WorkThatNobodyWantsIsStopped) {
+  std::stop_source stop;
+  std::atomic<bool> ended = false;
+  const auto until_stopped = [&ended](const std::stop_token& token) {
+    while (!token.stop_requested()) std::this_thread::yield();
+    ended = true;
+    return 5;
+  };
+  {
+    const Ahead<int> unwanted(stop.get_token(), until_stopped);
+  }
+  EXPECT_TRUE(ended);
+  Ahead<int> wanted(stop.get_token(), until_stopped);
+  stop.request_stop();
+  EXPECT_EQ(wanted.take(), 5);
 }
 
 TEST_F(Tree, ADamagedIndexIsNone) {

@@ -38,8 +38,10 @@ const Registration kTarget("index", [](Bytes input) {
   std::string file = std::string(kMagic) + std::string(text);
   file += util::sha256(file).hex();
   expect(util::write_file(place(), file).has_value(), "the file is written");
+  const auto directory = cache::peek_directory(place());
   const auto index = cache::read_index(place());
   if (!index) return;
+  expect(!directory || *directory == index->directory, "what was peeked at is the directory");
   expect(cache::write_index(place(), *index).has_value(), "it is written");
   const auto again = cache::read_index(place());
   expect(again && same(*again, *index), "it comes back");

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <mutex>
 #include <numeric>
 #include <utility>
@@ -18,6 +19,9 @@ namespace {
 
 // Most trailers fit into this, so that one request is enough.
 constexpr std::uint64_t kFirstTail = 128 << 10;
+// A table of places by so many bits of the digest is small beside what it is for.
+constexpr unsigned kMostBits = 24;
+constexpr unsigned kFirstBits = 32;
 
 Result<std::vector<std::byte>> fetch_tail(store::ObjectStore& store, const store::Key& key, std::uint64_t pack_bytes,
                                           const std::stop_token& stop) {
@@ -45,10 +49,32 @@ std::vector<std::uint32_t> blocks_in_order(const Manifest& manifest) {
   return order;
 }
 
+// In their order as digests.
+std::uint32_t first_bits(const util::Digest& digest) {
+  std::uint32_t bits = 0;
+  for (std::size_t byte = 0; byte < sizeof bits; ++byte) {
+    bits = bits << 8 | std::to_integer<std::uint32_t>(digest.bytes[byte]);
+  }
+  return bits;
+}
+
 }  // namespace
 
-ChunkIndex::ChunkIndex(std::vector<Known> known) : known_(std::move(known)) {
-  std::ranges::sort(known_, {}, &Known::digest);
+ChunkIndex::ChunkIndex(std::vector<Known> known)
+    : known_(std::move(known)), bits_(std::min(static_cast<unsigned>(std::bit_width(known_.size())), kMostBits)) {
+  std::ranges::sort(known_, [](const Known& left, const Known& right) {
+    const std::uint32_t one = first_bits(left.digest);
+    const std::uint32_t other = first_bits(right.digest);
+    return one != other ? one < other : left.digest < right.digest;
+  });
+  // Digests are spread evenly, so each share of them is a few.
+  starts_.resize((std::size_t{1} << bits_) + 1);
+  for (const Known& one : known_) ++starts_[share_of(one.digest) + 1];
+  std::partial_sum(starts_.begin(), starts_.end(), starts_.begin());
+}
+
+std::size_t ChunkIndex::share_of(const util::Digest& digest) const {
+  return std::uint64_t{first_bits(digest)} >> (kFirstBits - bits_);
 }
 
 std::vector<ChunkIndex::Known> ChunkIndex::of_inline(const Manifest& manifest) {
@@ -141,7 +167,10 @@ std::vector<ChunkIndex::Known> ChunkIndex::by_place() const {
 std::optional<Extent> ChunkIndex::find(const util::Digest& digest, std::uint64_t length,
                                        const std::optional<Extent>& preferred) const {
   std::optional<Extent> found;
-  for (const Known& known : std::ranges::equal_range(known_, digest, {}, &Known::digest)) {
+  if (known_.empty()) return found;
+  const std::size_t share = share_of(digest);
+  const auto candidates = std::span(known_).subspan(starts_[share], starts_[share + 1] - starts_[share]);
+  for (const Known& known : std::ranges::equal_range(candidates, digest, {}, &Known::digest)) {
     if (known.length != length) continue;
     const Extent extent{known.block, known.offset, length};
     if (extent == preferred) return extent;

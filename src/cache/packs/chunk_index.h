@@ -55,6 +55,7 @@ class ChunkIndex {
 
  private:
   explicit ChunkIndex(std::vector<Known> known);
+  std::size_t share_of(const util::Digest& digest) const;
   static std::vector<Known> of_inline(const Manifest& manifest);
   // `blocks` are those of the pack, by their offsets.
   static Result<std::vector<Known>> of_pack(store::ObjectStore& store, const store::Key& key, const Manifest& manifest,
@@ -62,6 +63,8 @@ class ChunkIndex {
                                             const std::stop_token& stop);
 
   std::vector<Known> known_;  // sorted by digest
+  unsigned bits_ = 0;
+  std::vector<std::uint32_t> starts_;  // in known_, of those whose digests begin with the same bits_ bits; and the end
 };
 
 }  // namespace hearth::cache

@@ -12,6 +12,7 @@
 
 #include "cache/packs/fetch_plan.h"
 #include "cache/packs/pack_part.h"
+#include "cache/restore/shares.h"
 #include "cache/tree/create.h"
 #include "cache/tree/parallel.h"
 
@@ -25,8 +26,6 @@ constexpr std::uint64_t kLeastRange = 1 << 20;
 constexpr std::uint64_t kManyBytes = 128 << 20;
 // Entries without content are made in portions of this many.
 constexpr std::size_t kPortion = 1024;
-// Directories are shared out to threads in portions of this many.
-constexpr std::size_t kLeastShare = 64;
 
 // Ranges small enough that every thread gets some, and large enough that requests stay few: at most three for a pack,
 // since two that follow each other are longer than half of it.
@@ -89,21 +88,11 @@ class Filler {
     request_.progress->begin(total);
   }
 
-  // Shares the entries out to the threads.
   Result<void> for_each(std::span<const std::uint32_t> indices, const std::stop_token& stop,
                         const std::function<Result<void>(Creator&, const Entry&)>& work) {
-    const auto threads = static_cast<unsigned>(std::min<std::size_t>(threads_, indices.size() / kLeastShare + 1));
-    std::atomic<std::size_t> next = 0;
-    return in_parallel(threads, stop, [&](const std::stop_token& token) -> Result<void> {
-      Creator creator = new_creator();
-      while (true) {
-        TRY(check_stop(token));
-        const std::size_t begin = std::min(next.fetch_add(kLeastShare), indices.size());
-        const auto share = indices.subspan(begin, std::min(kLeastShare, indices.size() - begin));
-        if (share.empty()) return {};
-        for (const std::uint32_t index : share) TRY(work(creator, manifest_.entries[index]));
-      }
-    });
+    return in_shares(
+        indices, threads_, stop, [this] { return new_creator(); },
+        [&](Creator& creator, std::uint32_t index) { return work(creator, manifest_.entries[index]); });
   }
 
   // Level by level, since each needs the one above.
@@ -179,11 +168,6 @@ class Filler {
       closed.pop_back();
     }
     return creator.finish_directory("", {.mode = manifest_.root_mode, .mtime = manifest_.root_mtime});
-  }
-
-  static Result<void> check_stop(const std::stop_token& stop) {
-    if (stop.stop_requested()) return fail(ErrorKind::cancelled, "the restore was stopped");
-    return {};
   }
 
   // Ranges first, since they take longest, then what has no content.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <future>
+#include <memory>
 #include <set>
 #include <system_error>
 #include <utility>
@@ -69,10 +70,11 @@ class Restorer {
 
  private:
   // The directory as it was before.
+  using FoundAhead = Ahead<Result<Listing>>;
   struct Previous {
     Staging staging;
-    std::future<Result<Listing>> found;  // what it holds: looked at while the store answers
-    Base base;                           // with its index
+    std::unique_ptr<FoundAhead> found;  // what it holds
+    Base base;                          // with its index
   };
   enum class OnMissing { start_over, count_as_damage };
 
@@ -174,6 +176,7 @@ class Restorer {
   // What is at the directory's place, if it is ours, comes back only as what it should be. It goes even if nothing can
   // be restored; an error is that it can neither be moved nor removed.
   Result<void> set_previous_aside() {
+    std::unique_ptr<FoundAhead> found = begin_walk();
     std::optional<Index> index = read_index(index_path_);
     if (!index || mark_of(directory_) != index->directory) return {};
     Result<Staging> staging = Staging::adopt(directory_);
@@ -183,8 +186,7 @@ class Restorer {
       return fail(ErrorKind::io, "what lies in {} from before can be neither moved ({}) nor removed ({})",
                   directory_.native(), staging.error().message, removed.error().message);
     }
-    if (index->store != index_.store) return {};
-    auto found = in_background([this, path = staging->path()] { return list_all(path); });
+    if (index->store != index_.store || !found) return {};
     Result<Manifest> manifest = decode_manifest(index->manifest);
     index->manifest = {};
     if (!manifest || manifest->entries.size() != index->files.size()) return {};
@@ -192,14 +194,22 @@ class Restorer {
     return {};
   }
 
-  Result<Listing> list_all(const fs::path& directory) const {
-    const Directories root = TRY(Directories::open(directory));
-    Warnings warnings;
-    Listing found = TRY(walk(root.root(), thread_count(options_.threads), {}, warnings, stop_));
-    if (const std::vector<std::string> unseen = warnings.take(); !unseen.empty()) {
-      return fail(ErrorKind::io, "{}", unseen.front());
-    }
-    return found;
+  // Lists the directory, if it is ours, while the index is read and the store answers.
+  std::unique_ptr<FoundAhead> begin_walk() const {
+    const std::optional<DirectoryMark> ours = peek_directory(index_path_);
+    if (!ours || mark_of(directory_) != ours) return nullptr;
+    const Result<Directories> root = Directories::open(directory_);
+    if (!root) return nullptr;
+    const auto list = [root = root->root(),
+                       threads = core_count(options_.threads)](const std::stop_token& stop) -> Result<Listing> {
+      Warnings warnings;
+      Listing found = TRY(walk(root, threads, {}, warnings, stop));
+      if (const std::vector<std::string> unseen = warnings.take(); !unseen.empty()) {
+        return fail(ErrorKind::io, "{}", unseen.front());
+      }
+      return found;
+    };
+    return std::make_unique<FoundAhead>(stop_, list);
   }
 
   std::optional<FillFailure> restore_generation(const Layout& layout, const Head& head, const Generation& generation) {
@@ -234,13 +244,14 @@ class Restorer {
   std::optional<FillFailure> update(Previous& previous, const Layout& layout, const ObjectName& name,
                                     const Manifest& manifest) {
     const auto failed = [](const Error& error) { return FillFailure{error, std::nullopt, 0}; };
-    const Result<Listing> found = previous.found.get();
+    const Result<Listing> found = previous.found->take();
     if (!found) return failed(found.error());
     const Result<Directories> root = Directories::open(previous.staging.path());
     if (!root) return failed(root.error());
     if (!belongs_to_owner(*root->root(), *found)) return failed({ErrorKind::io, "it has another owner"});
     const UpdatePlan plan = plan_update(*found, previous.base, manifest);
-    if (const Result<void> cleared = clear_way(root->root(), *found, plan, stop_); !cleared) {
+    if (const Result<void> cleared = clear_way(root->root(), *found, plan, core_count(options_.threads), stop_);
+        !cleared) {
       return failed(cleared.error());
     }
     return fill_and_publish(previous.staging, layout, name, manifest, &plan);

@@ -10,6 +10,8 @@
 #include <set>
 #include <utility>
 
+#include "cache/restore/shares.h"
+
 namespace hearth::cache {
 
 namespace {
@@ -39,15 +41,23 @@ class UpdatePlanner {
     // All three lists are sorted by path.
     for (std::uint32_t index = 0; index < wanted_.entries.size(); ++index) {
       const Entry entry = wanted_.entries[index];
-      for (; found < found_.size() && found_[found].path < entry.path; ++found) plan_.removed.push_back(found);
-      while (before < known.size() && known[before].path < entry.path) ++before;
-      if (found == found_.size() || found_[found].path != entry.path) continue;
-      const bool is_known = before < known.size() && known[before].path == entry.path;
+      std::optional<FoundEntry> there;
+      std::strong_ordering order = std::strong_ordering::greater;
+      for (; found < found_.size(); ++found) {
+        there = found_[found];
+        order = there->path <=> entry.path;
+        if (order >= 0) break;
+        plan_.removed.push_back(found);
+      }
+      if (order != 0) continue;
+      std::strong_ordering known_order = std::strong_ordering::greater;
+      while (before < known.size() && (known_order = known[before].path <=> entry.path) < 0) ++before;
       found_at_[index] = found;
-      plan_.actions[index] = decide(entry, found_[found], is_known ? before : kNone);
-      if (plan_.actions[index] == Action::make) plan_.removed.push_back(found);
-      if (plan_.actions[index] != Action::make && found_[found].status.is_file()) {
-        plan_.files[index] = found_.status(found);
+      plan_.actions[index] = decide(entry, *there, known_order == 0 ? before : kNone);
+      if (plan_.actions[index] == Action::make) {
+        plan_.removed.push_back(found);
+      } else if (there->status.is_file()) {
+        plan_.files[index] = there->status;
       }
       ++found;
     }
@@ -126,13 +136,19 @@ std::unexpected<Error> failed(std::string_view what, const Path& path) {
   return fail_errno(errno, fmt::format("{} {}", what, path));
 }
 
+Result<void> remove(Directories& directories, const Path& path, int flags) {
+  const Directories::Place place = TRY(directories.place_of(path));
+  if (::unlinkat(place.directory->get(), place.name.c_str(), flags) != 0) return failed("removing", path);
+  return {};
+}
+
 }  // namespace
 
 UpdatePlan plan_update(const Listing& found, const Base& base, const Manifest& wanted) {
   return UpdatePlanner(found, base, wanted).run();
 }
 
-Result<void> clear_way(const Directories::Handle& root, const Listing& found, const UpdatePlan& plan,
+Result<void> clear_way(const Directories::Handle& root, const Listing& found, const UpdatePlan& plan, unsigned threads,
                        const std::stop_token& stop) {
   Directories directories(root);
   for (const std::uint32_t index : plan.opened) {
@@ -145,12 +161,15 @@ Result<void> clear_way(const Directories::Handle& root, const Listing& found, co
       return failed("opening", entry.path);
     }
   }
+  const auto begin = [&root] { return Directories(root); };
+  const auto remove_file = [&found](Directories& own, std::uint32_t index) -> Result<void> {
+    return found.status(index).is_directory() ? Result<void>() : remove(own, found[index].path, 0);
+  };
+  TRY(in_shares(plan.removed, threads, stop, begin, remove_file));
   for (const std::uint32_t index : plan.removed) {
-    if (stop.stop_requested()) return fail(ErrorKind::cancelled, "the restore was stopped");
-    const FoundEntry entry = found[index];
-    const Directories::Place place = TRY(directories.place_of(entry.path));
-    const int flags = entry.status.is_directory() ? AT_REMOVEDIR : 0;
-    if (::unlinkat(place.directory->get(), place.name.c_str(), flags) != 0) return failed("removing", entry.path);
+    if (!found.status(index).is_directory()) continue;
+    TRY(check_stop(stop));
+    TRY(remove(directories, found[index].path, AT_REMOVEDIR));
   }
   return {};
 }

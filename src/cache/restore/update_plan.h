@@ -29,8 +29,8 @@ struct UpdatePlan {
 // it has the content of `base`, and `base` gives it the same content as `wanted` does.
 UpdatePlan plan_update(const Listing& found, const Base& base, const Manifest& wanted);
 
-// Removes what the plan removes. Errors: the file system's, and cancelled; they leave anything.
-Result<void> clear_way(const Directories::Handle& root, const Listing& found, const UpdatePlan& plan,
+// Removes what the plan removes, by `threads` threads. Errors: the file system's, and cancelled; they leave anything.
+Result<void> clear_way(const Directories::Handle& root, const Listing& found, const UpdatePlan& plan, unsigned threads,
                        const std::stop_token& stop);
 
 }  // namespace hearth::cache

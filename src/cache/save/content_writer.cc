@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <memory>
 #include <numeric>
 #include <string>
 #include <utility>
@@ -19,9 +18,6 @@ namespace hearth::cache {
 
 namespace {
 
-constexpr std::uint64_t kBatchBytes = 2 << 20;
-// Batches of tiny files end here.
-constexpr std::size_t kBatchFiles = 512;
 constexpr int kPasses = 3;
 // Equal to no extent of a manifest.
 constexpr Extent kNotInBase{kNone - 1, 0, 0};
@@ -35,30 +31,11 @@ Result<struct stat> look_again(Directories& directories, const Path& path) {
   return status;
 }
 
+std::unexpected<Error> stopped() {
+  return fail(ErrorKind::cancelled, "the save was stopped");
+}
+
 }  // namespace
-
-// A piece of content that becomes one chunk.
-struct ContentWriter::Part {
-  std::uint32_t job = 0;
-  std::uint64_t offset = 0;
-  std::uint64_t length = 0;
-};
-
-struct ContentWriter::ReadPart {
-  std::uint32_t job = 0;
-  bool is_first = true;  // of its file
-  bool is_last = true;
-  FilePart content;
-  std::vector<util::Digest> digests;  // of the data stretches
-  std::string warning;                // why it could not be read
-};
-
-// What one thread works at; batches are taken in by their numbers.
-struct ContentWriter::Batch {
-  std::uint64_t number = 0;
-  std::vector<Part> parts;               // kBatchBytes at most
-  std::optional<std::uint64_t> segment;  // its number; there is one part, of a large file, to be cut into chunks
-};
 
 struct ContentWriter::FullBlock {
   std::uint32_t id = 0;
@@ -74,15 +51,13 @@ struct ContentWriter::Reader {
   std::uint32_t block = kNone;  // of the base, unpacked in `raw`
   std::vector<std::byte> raw;
   std::vector<std::byte> packed;  // a new block
-  // What is read lies there until it is taken in.
-  std::unique_ptr<std::byte[]> memory = std::make_unique_for_overwrite<std::byte[]>(kRoom);
-
-  static constexpr std::size_t kRoom = std::max<std::size_t>(kBatchBytes, kSegmentRoom);
-  std::span<std::byte> room() const { return {memory.get(), kRoom}; }
 };
 
 ContentWriter::ContentWriter(const ContentRequest& request, Warnings& warnings)
-    : request_(request), warnings_(warnings), next_block_(static_cast<std::uint32_t>(request.base.blocks.size())) {}
+    : request_(request),
+      warnings_(warnings),
+      batches_(thread_count(request.threads), [this](std::uint32_t job) { return size_of(job); }),
+      next_block_(static_cast<std::uint32_t>(request.base.blocks.size())) {}
 
 Result<Contents> ContentWriter::run(std::span<const ContentJob> jobs, const std::stop_token& stop) {
   jobs_ = jobs;
@@ -101,13 +76,12 @@ Result<Contents> ContentWriter::run(std::span<const ContentJob> jobs, const std:
         fmt::format("left out of the cache: {} (it changes all the time)", request_.found[jobs_[job].found].path));
   }
   std::vector<std::byte> packed;
-  if (!raw_.empty()) TRY(write(cut(), packed, stop));
+  if (!raw_.empty()) TRY(write(cut_block(), packed, stop));
   return std::move(contents_);
 }
 
 Result<void> ContentWriter::pass(std::span<const std::uint32_t> jobs, const std::stop_token& stop) {
-  queue_ = jobs;
-  queue_offset_ = 0;
+  batches_.begin(jobs);
   return in_parallel(threads_for(jobs), stop, [this](const std::stop_token& token) { return work(token); });
 }
 
@@ -119,27 +93,27 @@ unsigned ContentWriter::threads_for(std::span<const std::uint32_t> jobs) const {
   return static_cast<unsigned>(std::min<std::uint64_t>(thread_count(request_.threads), batches));
 }
 
+Batches::JobSize ContentWriter::size_of(std::uint32_t job) const {
+  const std::uint64_t bytes = request_.found.status(jobs_[job].found).size;
+  return {.bytes = bytes, .is_large = jobs_[job].from == ContentJob::From::disk && bytes > kWholeFile};
+}
+
 Result<void> ContentWriter::work(const std::stop_token& stop) {
   Reader reader(request_.root);
-  while (std::optional<Batch> batch = next_batch()) {
-    std::vector<ReadPart> parts = TRY(read(reader, *batch, stop));
-    hash(parts);
-    const std::uint64_t content = content_bytes(parts);
-    std::vector<FullBlock> full;
-    {
-      // In the order of the paths, so that neighbours share a block. Whoever has the lowest number never waits.
-      std::unique_lock lock(mutex_);
-      if (!turn_changed_.wait(lock, stop, [&] { return taken_in_ == batch->number; })) {
-        return fail(ErrorKind::cancelled, "the save was stopped");
-      }
-      full = take_in(std::move(parts));
-      ++taken_in_;
-      turn_changed_.notify_all();
+  while (std::optional<Batch> batch = batches_.next(stop)) {
+    if (batch->read.empty()) TRY(read(reader, *batch, stop));
+    if (batch->segment) {
+      if (!batches_.begin_cut(*batch)) continue;
+      cut(*batch);
+      batches_.end_cut();
     }
-    for (FullBlock& block : full) TRY(write(std::move(block), reader.packed, stop));
+    hash(batch->read);
+    TakenIn taken = take_in_turn(std::move(*batch));
+    for (FullBlock& block : taken.full) TRY(write(std::move(block), reader.packed, stop));
     // Not before: compressing and storing takes longer than reading.
-    if (request_.progress != nullptr) request_.progress->add(content);
+    if (request_.progress != nullptr) request_.progress->add(taken.bytes);
   }
+  if (stop.stop_requested()) return stopped();
   return {};
 }
 
@@ -156,50 +130,6 @@ std::uint64_t ContentWriter::content_bytes(std::span<const ReadPart> parts) {
     for (const Stretch& stretch : part.content.stretches) bytes += stretch.length;
   }
   return bytes;
-}
-
-bool ContentWriter::is_large(std::uint32_t job) const {
-  return jobs_[job].from == ContentJob::From::disk && request_.found.status(jobs_[job].found).size > kWholeFile;
-}
-
-std::optional<ContentWriter::Batch> ContentWriter::next_batch() {
-  const std::lock_guard guard(queue_mutex_);
-  Batch batch;
-  std::uint64_t bytes = 0;
-  if (!queue_.empty() && is_large(queue_.front())) {
-    batch.parts.push_back(next_part(kSegmentBytes));
-    batch.segment = segments_handed_out_++;
-  }
-  while (!batch.segment && !queue_.empty() && batch.parts.size() < kBatchFiles && !is_large(queue_.front())) {
-    const std::uint64_t left = request_.found.status(jobs_[queue_.front()].found).size - queue_offset_;
-    if (!batch.parts.empty() && bytes + std::min(left, kBatchBytes) > kBatchBytes) break;
-    batch.parts.push_back(next_part(kBatchBytes));
-    bytes += batch.parts.back().length;
-  }
-  if (batch.parts.empty()) return std::nullopt;
-  batch.number = handed_out_++;
-  return batch;
-}
-
-// REQUIRES: queue_mutex_ is held, and there is one.
-ContentWriter::Part ContentWriter::next_part(std::uint64_t most) {
-  const std::uint32_t job = queue_.front();
-  const std::uint64_t size = request_.found.status(jobs_[job].found).size;
-  const Part part{job, queue_offset_, std::min(size - queue_offset_, most)};
-  queue_offset_ += part.length;
-  if (queue_offset_ == size) {
-    queue_ = queue_.subspan(1);
-    queue_offset_ = 0;
-  }
-  return part;
-}
-
-// It is of no use any more.
-void ContentWriter::drop_rest(std::uint32_t job) {
-  const std::lock_guard guard(queue_mutex_);
-  if (queue_.empty() || queue_.front() != job) return;
-  queue_ = queue_.subspan(1);
-  queue_offset_ = 0;
 }
 
 // What was read, or why it is left out. Errors: those that are not the file's own.
@@ -234,7 +164,7 @@ void ContentWriter::hash(std::span<ReadPart> parts) {
   }
 }
 
-ContentWriter::ReadPart ContentWriter::begin(const Part& part) const {
+ReadPart ContentWriter::begin(const Part& part) const {
   const std::uint64_t size = request_.found.status(jobs_[part.job].found).size;
   ReadPart result;
   result.job = part.job;
@@ -243,24 +173,19 @@ ContentWriter::ReadPart ContentWriter::begin(const Part& part) const {
   return result;
 }
 
-Result<std::vector<ContentWriter::ReadPart>> ContentWriter::read(Reader& reader, const Batch& batch,
-                                                                 const std::stop_token& stop) {
-  std::vector<ReadPart> parts;
-  if (batch.segment) {
-    parts.push_back(TRY(read_segment(reader, batch, stop)));
-    return parts;
-  }
-  std::span<std::byte> room = reader.room();
-  parts.reserve(batch.parts.size());
+Result<void> ContentWriter::read(Reader& reader, Batch& batch, const std::stop_token& stop) {
+  // What is left of the segment before comes in front.
+  std::span<std::byte> room = batch.segment ? batch.room().subspan(kMostChunk) : batch.room();
+  batch.read.reserve(batch.parts.size());
   for (const Part& part : batch.parts) {
-    if (stop.stop_requested()) return fail(ErrorKind::cancelled, "the save was stopped");
-    parts.push_back(TRY(read(reader, part, room.first(part.length))));
+    if (stop.stop_requested()) return stopped();
+    batch.read.push_back(TRY(read(reader, part, room.first(part.length))));
     room = room.subspan(part.length);
   }
-  return parts;
+  return {};
 }
 
-Result<ContentWriter::ReadPart> ContentWriter::read(Reader& reader, const Part& part, std::span<std::byte> room) {
+Result<ReadPart> ContentWriter::read(Reader& reader, const Part& part, std::span<std::byte> room) {
   const ContentJob& job = jobs_[part.job];
   if (job.from == ContentJob::From::base) return read_from_base(reader, part, room);
   const FoundEntry found = request_.found[job.found];
@@ -269,31 +194,18 @@ Result<ContentWriter::ReadPart> ContentWriter::read(Reader& reader, const Part& 
   return result;
 }
 
-// Reads at the same time as others do, but cuts when it is its turn.
-Result<ContentWriter::ReadPart> ContentWriter::read_segment(Reader& reader, const Batch& batch,
-                                                            const std::stop_token& stop) {
-  const Part& part = batch.parts.front();
-  ReadPart result = TRY(read(reader, part, reader.room().subspan(kMostChunk, part.length)));
-  {
-    std::unique_lock lock(mutex_);
-    if (!turn_changed_.wait(lock, stop, [&] { return segments_cut_ == *batch.segment; })) {
-      return fail(ErrorKind::cancelled, "the save was stopped");
-    }
-  }
-  if (result.is_first) cutter_ = {};
-  if (result.warning.empty() && result.content.outcome == ReadOutcome::good) {
-    result.content = cutter_.cut(std::move(result.content), reader.room(), result.is_last);
+// REQUIRES: it is the segment's turn.
+void ContentWriter::cut(Batch& batch) {
+  ReadPart& part = batch.read.front();
+  if (part.is_first) cutter_ = {};
+  if (part.warning.empty() && part.content.outcome == ReadOutcome::good) {
+    part.content = cutter_.cut(std::move(part.content), batch.room(), part.is_last);
   } else {
-    drop_rest(part.job);
+    batches_.drop_rest(part.job);
   }
-  const std::lock_guard guard(mutex_);
-  ++segments_cut_;
-  turn_changed_.notify_all();
-  return result;
 }
 
-Result<ContentWriter::ReadPart> ContentWriter::read_from_base(Reader& reader, const Part& part,
-                                                              std::span<std::byte> room) {
+Result<ReadPart> ContentWriter::read_from_base(Reader& reader, const Part& part, std::span<std::byte> room) {
   ReadPart result = begin(part);
   std::span<std::byte> free = room;
   std::uint64_t at = 0;
@@ -323,10 +235,21 @@ Result<ContentWriter::ReadPart> ContentWriter::read_from_base(Reader& reader, co
   return result;
 }
 
-std::vector<ContentWriter::FullBlock> ContentWriter::take_in(std::vector<ReadPart> parts) {
-  std::vector<FullBlock> full;
-  for (ReadPart& part : parts) take_in(std::move(part), full);
-  return full;
+// In the order of the paths, so that neighbours share a block: whoever comes too early leaves it to the one who has
+// what comes before.
+ContentWriter::TakenIn ContentWriter::take_in_turn(Batch batch) {
+  TakenIn taken;
+  const std::lock_guard guard(mutex_);
+  const std::uint64_t number = batch.number;
+  waiting_.emplace(number, std::move(batch));
+  while (auto next = waiting_.extract(taken_in_)) {
+    Batch& now = next.mapped();
+    taken.bytes += content_bytes(now.read);
+    for (ReadPart& part : now.read) take_in(std::move(part), taken.full);
+    batches_.give_back(std::move(now.memory));
+    ++taken_in_;
+  }
+  return taken;
 }
 
 void ContentWriter::take_in(ReadPart part, std::vector<FullBlock>& full) {
@@ -390,7 +313,7 @@ Extent ContentWriter::store_chunk(const util::Digest& digest, std::span<const st
   if (const auto found = new_chunks_.find(digest); found != new_chunks_.end() && found->second.length == bytes.size()) {
     return {found->second.block, found->second.offset, bytes.size()};
   }
-  if (!raw_.empty() && raw_.size() + bytes.size() > kBlockTarget) full.push_back(cut());
+  if (!raw_.empty() && raw_.size() + bytes.size() > kBlockTarget) full.push_back(cut_block());
   if (raw_.empty()) make_room(bytes.size());
   const Extent extent{next_block_, static_cast<std::uint32_t>(raw_.size()), bytes.size()};
   chunks_.push_back({digest, extent.offset, static_cast<std::uint32_t>(bytes.size())});
@@ -409,7 +332,7 @@ void ContentWriter::make_room(std::size_t bytes) {
   raw_.reserve(std::max<std::size_t>(kBlockTarget, bytes));
 }
 
-ContentWriter::FullBlock ContentWriter::cut() {
+ContentWriter::FullBlock ContentWriter::cut_block() {
   return {next_block_++, std::exchange(raw_, {}), std::exchange(chunks_, {})};
 }
 

@@ -1,8 +1,8 @@
 // The content of the files of a save: reads it once, finds what the base has already, and puts the rest into blocks.
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <span>
@@ -14,8 +14,8 @@
 #include "cache/format/manifest.h"
 #include "cache/packs/chunk_index.h"
 #include "cache/packs/pack_writer.h"
+#include "cache/save/batches.h"
 #include "cache/tree/directories.h"
-#include "cache/tree/file_reader.h"
 #include "cache/tree/save_plan.h"
 #include "cache/tree/segments.h"
 #include "cache/tree/tree.h"
@@ -75,36 +75,35 @@ class ContentWriter {
   std::uint64_t read_bytes() const { return read_bytes_; }
 
  private:
-  struct Part;
-  struct Batch;
-  struct ReadPart;
   struct FullBlock;
   struct Reader;
+  // What has become of batches that were taken in.
+  struct TakenIn {
+    std::vector<FullBlock> full;  // blocks to be written
+    std::uint64_t bytes = 0;      // of content
+  };
 
   Result<void> pass(std::span<const std::uint32_t> jobs, const std::stop_token& stop);
   unsigned threads_for(std::span<const std::uint32_t> jobs) const;
+  Batches::JobSize size_of(std::uint32_t job) const;
   Result<void> work(const std::stop_token& stop);
-  std::optional<Batch> next_batch();
-  Part next_part(std::uint64_t most);
-  void drop_rest(std::uint32_t job);
-  bool is_large(std::uint32_t job) const;
   ReadPart begin(const Part& part) const;
   static Result<void> accept(ReadPart& part, Result<FilePart> content);
   void begin_progress() const;
   static std::uint64_t content_bytes(std::span<const ReadPart> parts);
   static void hash(std::span<ReadPart> parts);
-  Result<std::vector<ReadPart>> read(Reader& reader, const Batch& batch, const std::stop_token& stop);
+  Result<void> read(Reader& reader, Batch& batch, const std::stop_token& stop);
   Result<ReadPart> read(Reader& reader, const Part& part, std::span<std::byte> room);
-  Result<ReadPart> read_segment(Reader& reader, const Batch& batch, const std::stop_token& stop);
   Result<ReadPart> read_from_base(Reader& reader, const Part& part, std::span<std::byte> room);
-  std::vector<FullBlock> take_in(std::vector<ReadPart> parts);
+  void cut(Batch& batch);
+  TakenIn take_in_turn(Batch batch);
   void take_in(ReadPart part, std::vector<FullBlock>& full);
   Extent store_chunk(const util::Digest& digest, std::span<const std::byte> bytes, std::vector<FullBlock>& full);
   bool takeable(std::uint32_t block) const;
   Result<std::vector<std::uint32_t>> settle(std::span<const std::uint32_t> jobs);
   void append(Content& content, const Extent& extent, const Extent& in_base);
   void make_room(std::size_t bytes);
-  FullBlock cut();
+  FullBlock cut_block();
   void keep_room(std::vector<std::byte> room);
   Result<void> write(FullBlock block, std::vector<std::byte>& room, const std::stop_token& stop);
 
@@ -113,18 +112,11 @@ class ContentWriter {
   std::span<const ContentJob> jobs_;
   Contents contents_;
 
-  // Handing out: which jobs of this pass are still to be read.
-  std::mutex queue_mutex_;
-  std::span<const std::uint32_t> queue_;
-  std::uint64_t queue_offset_ = 0;         // in the first one's content
-  std::uint64_t handed_out_ = 0;           // batches
-  std::uint64_t segments_handed_out_ = 0;  // those of them that are a segment
+  Batches batches_;
+  SegmentCutter cutter_;  // of the thread whose segment is being cut
 
-  // Cutting and taking in.
   std::mutex mutex_;
-  std::condition_variable_any turn_changed_;
-  std::uint64_t segments_cut_ = 0;
-  SegmentCutter cutter_;  // of the thread whose segment is the next to be cut
+  std::map<std::uint64_t, Batch> waiting_;  // for those before them to be taken in
   std::uint64_t taken_in_ = 0;
   std::uint32_t next_block_ = 0;
   std::vector<std::byte> raw_;  // of the block that is being gathered

@@ -66,11 +66,29 @@ class Saver {
 
  private:
   SaveEnding steps() {
+    const Result<void> begun = begin_walk();
     if (const Step end = choose_base()) return *end;
+    if (!begun) return failure(begun.error());
     if (const Step end = look()) return *end;
     if (const Step end = open()) return *end;
     if (const Step end = take_in_content()) return *end;
     return publish();
+  }
+
+  // Lists the directory, which takes longest where nothing has changed, while the base is found out.
+  Result<void> begin_walk() {
+    Result<Directories> root = Directories::open(directory_);
+    if (!root && root.error().kind == ErrorKind::not_found) return {};
+    if (!root) return std::unexpected(std::move(root).error());
+    struct stat status{};
+    if (::fstat(root->root()->get(), &status) != 0) return fail_errno(errno, directory_.native());
+    root_ = root->root();
+    root_status_ = file_status(status);
+    found_ahead_.emplace(stop_, [this](const std::stop_token& stop) {
+      probe_ = take_probe(probe_path(directory_), root_status_.device);
+      return walk(root_, core_count(options_.threads), options_.exclude, warnings_, stop);
+    });
+    return {};
   }
 
   // Reads HEAD, and the generation that this directory comes from.
@@ -130,23 +148,14 @@ class Saver {
     return std::nullopt;
   }
 
-  // Lists the directory, and finds out whether there is anything to do.
+  // Finds out whether there is anything to do.
   Step look() {
-    probe_ = kNothingProved;
-    Result<Directories> root = Directories::open(directory_);
-    if (root) {
-      struct stat status{};
-      if (::fstat(root->root()->get(), &status) != 0) return failure(fail_errno(errno, directory_.native()).error());
-      root_ = root->root();
-      root_status_ = file_status(status);
-      probe_ = take_probe(probe_path(directory_), status.st_dev);
-      Result<Listing> found = walk(root_, core_count(options_.threads), options_.exclude, warnings_, stop_);
+    if (found_ahead_) {
+      Result<Listing> found = found_ahead_->take();
       if (!found) return failure(found.error());
       found_ = std::move(*found);
       if (options_.max_bytes > 0) keep_to_size();
       report_.left_out = found_.left_out();
-    } else if (root.error().kind != ErrorKind::not_found) {
-      return failure(root.error());
     } else {
       root_status_.mode = S_IFDIR | base_.manifest.root_mode;
       root_status_.mtime = base_.manifest.root_mtime;
@@ -354,6 +363,8 @@ class Saver {
     const Result<WrittenBlocks> written = packs_->finish(may_inline, stop_);
     if (!written) return failure(written.error());
     manifest_ = assemble(state(), *written);
+    // While the store is written to.
+    copy_.emplace(stop_, [this](const std::stop_token&) { return encode_manifest(manifest_, Packing::fast); });
     std::optional<DeltaBase> delta_base;
     if (generation_) delta_base.emplace(*generation_, base_.manifest);
     const Result<StoredManifest> stored =
@@ -427,7 +438,7 @@ class Saver {
     plan_ = {};
     content_ = {};
     contents_ = {};
-    Result<std::vector<std::byte>> copy = encode_manifest(saved ? manifest_ : base_.manifest, Packing::fast);
+    Result<std::vector<std::byte>> copy = saved ? copy_->take() : encode_manifest(base_.manifest, Packing::fast);
     const Result<void> written =
         write_index(index_path_, {.store = store_.description(),
                                   .head = layout_.head().text(),
@@ -467,6 +478,9 @@ class Saver {
   Contents contents_;
   Manifest manifest_;  // the new one
   std::uint64_t manifest_bytes_ = 0;
+  // Last, since they use the others until they have ended.
+  std::optional<Ahead<Result<Listing>>> found_ahead_;
+  std::optional<Ahead<Result<std::vector<std::byte>>>> copy_;  // of the new manifest, for the index
 };
 
 }  // namespace

@@ -23,6 +23,8 @@ namespace {
 
 constexpr std::string_view kIndexMagic = "hearth index 2\n";
 constexpr std::size_t kRecordBytes = 6 * sizeof(std::uint64_t);
+// What comes before the list of files is mostly some hundred bytes.
+constexpr std::size_t kHeaderBytes = 16 << 10;
 // No more than this is waited for the file system's clock to move on; common ones need 1 to 4 ms.
 constexpr int kProbeTries = 12;
 constexpr std::chrono::milliseconds kProbeStep{1};
@@ -69,6 +71,7 @@ class Reader {
     if (value > rest_.size() / least) failed_ = true;
     return failed_ ? 0 : value;
   }
+  bool failed() const { return failed_; }
   bool complete() const { return !failed_ && rest_.empty(); }
 
  private:
@@ -106,8 +109,8 @@ FileStatus read_record(Reader& reader) {
   return status;
 }
 
-std::optional<Index> decode(std::string_view bytes) {
-  Reader reader(bytes);
+// What comes before the lists.
+Index read_header(Reader& reader) {
   Index index;
   const bool since_boot = reader.text() == boot_id();
   index.store = reader.text();
@@ -119,6 +122,12 @@ std::optional<Index> decode(std::string_view bytes) {
   index.directory.device = reader.number();
   index.directory.inode = reader.number();
   index.directory.born = reader.time();
+  return index;
+}
+
+std::optional<Index> decode(std::string_view bytes) {
+  Reader reader(bytes);
+  Index index = read_header(reader);
   for (std::size_t left = reader.count(sizeof(std::uint64_t)); left > 0; --left) {
     std::optional<ObjectName> object = ObjectName::parse(reader.text());
     if (!object) return std::nullopt;
@@ -215,6 +224,20 @@ std::optional<Index> read_index(const std::filesystem::path& path) {
   bytes.remove_suffix(kDigestDigits);
   if (util::sha256(bytes).hex() != digest) return std::nullopt;
   return decode(bytes.substr(kIndexMagic.size()));
+}
+
+std::optional<DirectoryMark> peek_directory(const std::filesystem::path& path) {
+  const Result<util::Fd> fd = util::open_file(path, O_RDONLY);
+  if (!fd) return std::nullopt;
+  std::string bytes(kHeaderBytes, '\0');
+  const Result<std::size_t> count = util::read_at(fd->get(), std::as_writable_bytes(std::span(bytes)), 0);
+  if (!count) return std::nullopt;
+  bytes.resize(*count);
+  if (!bytes.starts_with(kIndexMagic)) return std::nullopt;
+  Reader reader(std::string_view(bytes).substr(kIndexMagic.size()));
+  const Index index = read_header(reader);
+  if (reader.failed()) return std::nullopt;
+  return index.directory;
 }
 
 std::int64_t take_probe(const std::filesystem::path& probe, std::uint64_t device) {

@@ -45,6 +45,9 @@ Result<void> write_index(const std::filesystem::path& path, const Index& index);
 // was started proves nothing any more: its probe is kNothingProved.
 std::optional<Index> read_index(const std::filesystem::path& path);
 
+// Of which directory the index tells, looked up without reading all of it: a hint, since nothing of it is verified.
+std::optional<DirectoryMark> peek_directory(const std::filesystem::path& path);
+
 // A file that is changed from now on gets a ctime that is not before this one; one that was changed before this call
 // usually has an earlier one. Found by writing a file `probe`, which is removed again. kNothingProved where the file
 // system's ctime cannot be trusted, does not move, or `probe` cannot be written.

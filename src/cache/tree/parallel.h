@@ -35,4 +35,26 @@ std::future<std::invoke_result_t<Work>> in_background(Work work) {
   }
 }
 
+// Work in the background, begun before it is certain that anybody will want what comes of it: whoever drops this object
+// stops it, and waits until it has ended.
+template <class Value>
+class Ahead {
+ public:
+  // `work` is given a token that fires when `stop` does, too.
+  Ahead(const std::stop_token& stop, std::function<Value(const std::stop_token&)> work)
+      : stopping_(stop, [this] { unwanted_.request_stop(); }),
+        value_(in_background([work = std::move(work), token = unwanted_.get_token()] { return work(token); })) {}
+  Ahead(const Ahead&) = delete;
+  Ahead& operator=(const Ahead&) = delete;
+  ~Ahead() { unwanted_.request_stop(); }
+
+  // Once.
+  Value take() { return value_.get(); }
+
+ private:
+  std::stop_source unwanted_;
+  std::stop_callback<std::function<void()>> stopping_;
+  std::future<Value> value_;
+};
+
 }  // namespace hearth::cache

@@ -24,8 +24,10 @@ FilePart SegmentCutter::cut(FilePart read, std::span<std::byte> room, bool is_la
     const bool is_open = &stretch == &read.stretches.back() && !is_last;
     std::span<const std::byte> data = rest.first(stretch.length);
     rest = rest.subspan(stretch.length);
-    while (!data.empty() && (!is_open || data.size() >= kMostChunk)) {
+    while (!data.empty()) {
       const std::size_t chunk = chunk_length(data);
+      // It may end here only because the segment does.
+      if (is_open && chunk == data.size() && chunk < kMostChunk) break;
       result.stretches.push_back({Stretch::Kind::data, chunk});
       data = data.subspan(chunk);
     }

@@ -70,9 +70,14 @@ class Walker {
   struct Folder {
     std::string path;
     std::string text;
-    std::vector<Row> rows;
+    std::vector<Row> rows;  // by name, once they are all there
     std::vector<std::unique_ptr<Folder>> folders;
 
+    void complete() {
+      rows.shrink_to_fit();
+      text.shrink_to_fit();
+      std::ranges::sort(rows, {}, [this](const Row& row) { return name(row); });
+    }
     std::string_view name(const Row& row) const { return std::string_view(text).substr(row.text, row.path_bytes); }
     std::string_view name_and_slash(const Row& row) const {
       return std::string_view(text).substr(row.text, row.path_bytes + std::size_t{1});
@@ -121,7 +126,9 @@ class Walker {
     return folder;
   }
 
-  void hand_out(const Folder& folder) {
+  // `folder` is listed; those in it are not.
+  void hand_out(Folder& folder) {
+    folder.complete();
     const std::lock_guard guard(mutex_);
     total_ += folder.rows.size();
     unlisted_ += folder.folders.size();
@@ -146,8 +153,6 @@ class Walker {
         at += entry->d_reclen;
       }
     }
-    folder.rows.shrink_to_fit();
-    folder.text.shrink_to_fit();
     return {};
   }
 
@@ -273,7 +278,6 @@ class Walker {
   // "a" comes first, then "a-b", then "a/c": a directory's content is sorted as if its name ended in a slash.
   static Level level(std::unique_ptr<Folder> folder, std::uint32_t row) {
     const Folder& all = *folder;
-    std::ranges::sort(folder->rows, {}, [&all](const Row& each) { return all.name(each); });
     std::vector<std::uint32_t> inner;
     for (std::uint32_t index = 0; index < all.rows.size(); ++index) {
       if (S_ISDIR(all.rows[index].mode)) inner.push_back(index);
