@@ -14,7 +14,7 @@ namespace {
 
 // A save rewrites no more live bytes than this, unless a single pack has more.
 constexpr double kMostRewritten = 256.0 * (1 << 20);
-constexpr double kDeadShare = 0.2;
+constexpr double kDeadShare = 0.15;
 // What a chunk takes in its pack's trailer, which is there however live the pack is.
 constexpr double kTrailerShare = 48;
 

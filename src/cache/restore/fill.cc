@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <condition_variable>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <span>
 #include <unordered_map>
@@ -73,6 +75,20 @@ class Filler {
   }
 
  private:
+  // What a thread works with.
+  struct Worker {
+    Creator creator;
+    std::vector<std::byte> room;  // for one block after another
+  };
+  struct Fetched {
+    explicit Fetched(const FetchRange& fetched_range) : range(fetched_range) {}
+
+    const FetchRange& range;
+    std::vector<std::byte> memory;
+    std::span<const std::byte> bytes;
+    std::atomic<std::size_t> next = 0;  // of the range's blocks: which nobody has begun with
+  };
+
   Creator new_creator() const { return {Directories(root_), request_.owner}; }
 
   Action action(std::size_t index) const {
@@ -173,21 +189,22 @@ class Filler {
   // Ranges first, since they take longest, then what has no content.
   std::size_t tasks() const { return plan_.ranges().size() + (manifest_.entries.size() + kPortion - 1) / kPortion; }
 
-  // One thread's part.
+  // One thread's part: whole ranges, and in the end what is left of those of others.
   Result<void> work(const std::stop_token& stop) {
-    Creator creator = new_creator();
-    std::vector<std::byte> room;  // for one block after another
+    Worker worker{new_creator(), {}};
     const std::size_t ranges = plan_.ranges().size();
     while (true) {
       TRY(check_stop(stop));
       const std::size_t next = next_task_++;
-      if (next >= tasks()) return {};
+      if (next >= tasks()) break;
       if (next < ranges) {
-        TRY(write_range(creator, room, plan_.ranges()[next], stop));
+        TRY(write_range(worker, plan_.ranges()[next], stop));
       } else {
-        TRY(make_without_blocks(creator, (next - ranges) * kPortion));
+        TRY(make_without_blocks(worker.creator, (next - ranges) * kPortion));
       }
     }
+    while (const std::shared_ptr<Fetched> fetched = next_to_help(stop)) TRY(write_blocks(worker, *fetched, stop));
+    return check_stop(stop);
   }
 
   // Links, files without any block, and those that are there already.
@@ -208,34 +225,71 @@ class Filler {
     return {};
   }
 
-  Result<void> write_range(Creator& creator, std::vector<std::byte>& room, const FetchRange& range,
-                           const std::stop_token& stop) {
-    std::vector<std::byte> fetched;
-    std::vector<std::byte> again;
-    std::span<const std::byte> bytes;
-    if (range.pack == kInline) {
-      bytes = std::span(manifest_.inline_bytes).subspan(range.offset, range.length);
-    } else {
-      fetched = TRY(fetch(range.pack, range.offset, range.length, stop));
-      bytes = fetched;
+  Result<void> write_range(Worker& worker, const FetchRange& range, const std::stop_token& stop) {
+    const auto fetched = std::make_shared<Fetched>(range);
+    {
+      const std::lock_guard guard(mutex_);
+      ++fetching_;
     }
-    for (const std::uint32_t index : range.blocks) {
-      TRY(check_stop(stop));
-      const Block& block = manifest_.blocks[index];
-      // A short answer is an object that is not what it should be; what is there may still be good.
-      const std::uint64_t begin = std::min<std::uint64_t>(block.offset - range.offset, bytes.size());
-      const std::span<const std::byte> stored =
-          bytes.subspan(begin, std::min<std::uint64_t>(block.stored_bytes, bytes.size() - begin));
-      Result<std::span<const std::byte>> raw = view_block(block, stored, room);
-      if (!raw && range.pack != kInline) {
-        again = TRY(fetch(range.pack, block.offset, block.stored_bytes, stop));
-        raw = view_block(block, again, room);
-      }
-      if (!raw) return damage(range.pack, std::move(raw).error());
-      TRY(write_block(creator, index, *raw));
-      if (request_.progress != nullptr) request_.progress->add(block.stored_bytes);
+    Result<void> there = fetch_range(*fetched, stop);
+    {
+      const std::lock_guard guard(mutex_);
+      --fetching_;
+      if (there) open_.push_back(fetched);
+      fetched_one_.notify_all();
+    }
+    if (!there) return there;
+    TRY(write_blocks(worker, *fetched, stop));
+    const std::lock_guard guard(mutex_);
+    std::erase(open_, fetched);
+    return {};
+  }
+
+  // A range that has blocks which nobody has begun with, once there are no more ranges to fetch; none when all are
+  // taken.
+  std::shared_ptr<Fetched> next_to_help(const std::stop_token& stop) {
+    std::unique_lock lock(mutex_);
+    const auto drop_taken = [this] {
+      std::erase_if(open_, [](const auto& fetched) { return fetched->next >= fetched->range.blocks.size(); });
+    };
+    fetched_one_.wait(lock, stop, [&] { return drop_taken(), !open_.empty() || fetching_ == 0; });
+    return open_.empty() || stop.stop_requested() ? nullptr : open_.front();
+  }
+
+  Result<void> fetch_range(Fetched& fetched, const std::stop_token& stop) {
+    const FetchRange& range = fetched.range;
+    if (range.pack == kInline) {
+      fetched.bytes = std::span(manifest_.inline_bytes).subspan(range.offset, range.length);
+    } else {
+      fetched.memory = TRY(fetch(range.pack, range.offset, range.length, stop));
+      fetched.bytes = fetched.memory;
     }
     return {};
+  }
+
+  // Those that no other thread has begun with.
+  Result<void> write_blocks(Worker& worker, Fetched& fetched, const std::stop_token& stop) {
+    const FetchRange& range = fetched.range;
+    while (true) {
+      TRY(check_stop(stop));
+      const std::size_t next = fetched.next++;
+      if (next >= range.blocks.size()) return {};
+      const std::uint32_t index = range.blocks[next];
+      const Block& block = manifest_.blocks[index];
+      // A short answer is an object that is not what it should be; what is there may still be good.
+      const std::uint64_t begin = std::min<std::uint64_t>(block.offset - range.offset, fetched.bytes.size());
+      const std::span<const std::byte> stored =
+          fetched.bytes.subspan(begin, std::min<std::uint64_t>(block.stored_bytes, fetched.bytes.size() - begin));
+      std::vector<std::byte> again;
+      Result<std::span<const std::byte>> raw = view_block(block, stored, worker.room);
+      if (!raw && range.pack != kInline) {
+        again = TRY(fetch(range.pack, block.offset, block.stored_bytes, stop));
+        raw = view_block(block, again, worker.room);
+      }
+      if (!raw) return damage(range.pack, std::move(raw).error());
+      TRY(write_block(worker.creator, index, *raw));
+      if (request_.progress != nullptr) request_.progress->add(block.stored_bytes);
+    }
   }
 
   ObjectName object_of(std::uint32_t pack) const {
@@ -307,6 +361,9 @@ class Filler {
   std::atomic<std::size_t> next_task_ = 0;
   std::mutex mutex_;
   std::optional<ObjectName> damaged_;
+  unsigned fetching_ = 0;  // threads that wait for the store
+  std::vector<std::shared_ptr<Fetched>> open_;
+  std::condition_variable_any fetched_one_;
 };
 
 }  // namespace
